@@ -1,0 +1,3 @@
+//! The pullward verification core.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The `pullward.v1` gRPC API.
