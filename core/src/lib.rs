@@ -14,5 +14,8 @@ pub mod der;
 pub mod encoding;
 pub mod json;
 pub mod limits;
+pub mod oci;
+pub mod pattern;
+pub mod reference;
 pub mod signature;
 pub mod time;

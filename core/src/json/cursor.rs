@@ -227,7 +227,7 @@ impl<'a> Cursor<'a> {
 
 struct Nesting {
     objects: u64,
-    depth: u32,
+    depth: usize,
 }
 
 impl Nesting {
