@@ -11,7 +11,8 @@
 )]
 
 pub mod bundle;
-pub mod der;
+#[cfg(feature = "rsa")]
+mod der;
 pub mod dsse;
 pub mod encoding;
 pub mod intoto;
