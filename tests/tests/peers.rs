@@ -299,6 +299,21 @@ fn containerd_2_pulls_without_overlayfs_too() -> Outcome {
     containerd_2_asks_its_verifier("peers::containerd2-native", Some(Snapshotter::Native))
 }
 
+#[test]
+fn where_overlayfs_does_not_work_native_is_taken() -> Outcome {
+    let Some(peers) = Peers::at_hand_as_root("peers::snapshotter-probe")? else { return Ok(()) };
+    let workspace = Workspace::new()?;
+    let registry = Registry::start(&peers, &workspace)?;
+    let tagged = registry.reference("app:v1");
+    Crane::new(&peers, &workspace).push(&tagged, &Image::named("app"))?;
+    let settings = Settings::new(ContainerdVersion::V2)
+        .extra("disabled_plugins = ['io.containerd.snapshotter.v1.overlayfs']");
+    let containerd = Containerd::start(&peers, &workspace, settings)?;
+    assert_eq!(containerd.snapshotter(), Snapshotter::Native);
+    containerd.cri()?.pull(&tagged)?;
+    ran("peers::snapshotter-probe")
+}
+
 /// The older generations: CRI pulls and asks nobody, whatever `bin_dir` says.
 fn older_containerd(name: &str, version: ContainerdVersion) -> Outcome {
     let Some(peers) = Peers::at_hand_as_root(name)? else { return Ok(()) };
