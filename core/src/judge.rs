@@ -18,8 +18,8 @@ use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Verif
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
-    /// The name that the image is asked for by.
-    pub reference: &'q Reference,
+    /// The name that the image is asked for by. Without one no rule can match; a bare key needs none.
+    pub reference: Option<&'q Reference>,
     /// The digest that it was resolved to: the only thing that evidence can be about.
     pub digest: Digest,
     /// The time of judgement. A time before the bundle's issue counts as the issue.
@@ -171,9 +171,10 @@ impl<'a> Judge<'a> {
         if question.time.max(index.issued()) >= index.expires() {
             return Ok(Some(Reason::TrustExpired));
         }
-        for rule in bundle.rules_for(question.reference.host()) {
+        let Some(reference) = question.reference else { return Ok(Some(Reason::ReferenceInvalid)) };
+        for rule in bundle.rules_for(reference.host()) {
             let rule = rule?;
-            if !rule.matches(question.reference)? {
+            if !rule.matches(reference)? {
                 continue;
             }
             let digests = bundle.digests_of(&rule)?;
