@@ -225,6 +225,22 @@ pub struct Gathered {
     pub hints: Vec<Hint>,
 }
 
+impl Gathered {
+    /// A source that had nothing to say.
+    #[must_use]
+    pub const fn nothing(source: Source) -> Self {
+        Self {
+            source,
+            extent: Extent::Whole,
+            found: 0,
+            scanned: 0,
+            rejected: Vec::new(),
+            others: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+}
+
 /// How far a source was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -459,11 +475,14 @@ pub struct Resolved {
 pub trait EvidenceSource {
     /// Hands over every piece of evidence that is attached to an image, one after another.
     ///
+    /// `reference` says where a source that is organised by names looks; one that is organised by digests ignores it.
+    ///
     /// # Errors
     /// [`SourceError`] where the source could not be read to its end. Pieces that were handed over before stay
     /// handed over; the caller must not take them for all there is.
     fn visit(
         &self,
+        reference: Option<&Reference>,
         question: Question<'_>,
         budget: &mut Budget,
         sink: &mut dyn FnMut(Found) -> Flow,

@@ -1,0 +1,216 @@
+//! From a question to a verdict: find the digest, gather evidence, let the core decide.
+//!
+//! [`Engine`] knows where evidence may be. For each question it opens a [`session::Session`] on the core's judge,
+//! asks one source after the other for as long as a requirement is open, and closes the session into a
+//! [`Verdict`]. A [`session::Session`] is also what a replay drives, from a record instead of from sources: there is
+//! one way from evidence to verdict.
+//!
+//! What this does *not* do: judge. Every allow comes from [`pullward_core::judge::Judge::decide`].
+
+mod explain;
+mod resolve;
+pub mod session;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use pullward_core::judge::{Needs, Trust};
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+use pullward_core::signature::PublicKey;
+use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
+
+use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, Wanted};
+use crate::trust::installed::InstalledTrust;
+use crate::verdict::{Place, Verdict};
+
+use session::{Event, Session, Subject};
+
+pub use resolve::Resolution;
+
+/// What a hook or a person asks: may this image be used here?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The image's name as asked for; not normalised yet.
+    pub reference: String,
+    /// The digest it resolved to, where the caller knows it.
+    pub digest: Option<String>,
+    /// Media type of what the digest names, where the caller knows it.
+    pub media_type: Option<String>,
+    /// Which hook asks, and where on the node.
+    pub place: Place,
+    /// `os/arch[/variant]`.
+    pub platform: String,
+}
+
+/// What is believed when a question is judged.
+#[derive(Debug, Clone)]
+pub enum Believed {
+    /// The node's trust bundle.
+    Bundle(Arc<InstalledTrust>),
+    /// One key: `verify --key`.
+    Key(Box<PublicKey>),
+}
+
+impl Believed {
+    fn as_core(&self) -> Trust<'_> {
+        match self {
+            Self::Bundle(trust) => Trust::Bundle(trust.bundle()),
+            Self::Key(key) => Trust::Key(key),
+        }
+    }
+}
+
+/// A source of evidence that can be shared by the workers.
+pub type SharedSource = Arc<dyn EvidenceSource + Send + Sync>;
+
+/// Where evidence is looked for, in order: store, containerd, registry.
+#[derive(Clone, Default)]
+pub struct Engine {
+    sources: Vec<SharedSource>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("sources", &self.sources.len()).finish()
+    }
+}
+
+/// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
+pub trait EventLog {
+    /// Takes one event, in the order in which the session saw it.
+    fn note(&mut self, event: &Event);
+}
+
+/// Keeps nothing.
+#[derive(Debug, Default)]
+pub struct Unrecorded;
+
+impl EventLog for Unrecorded {
+    fn note(&mut self, _: &Event) {}
+}
+
+impl Engine {
+    /// An engine that asks these sources, in this order.
+    #[must_use]
+    pub fn new(sources: Vec<SharedSource>) -> Self {
+        Self { sources }
+    }
+
+    /// Judges one question with a trust bundle, now.
+    pub fn judge(&self, trust: &Arc<InstalledTrust>, question: &Question, deadline: Instant) -> Verdict {
+        self.judge_recorded(&Believed::Bundle(Arc::clone(trust)), question, wall_clock(), deadline, &mut Unrecorded)
+    }
+
+    /// Judges one question, and shows `log` everything that the verdict is made of.
+    pub fn judge_recorded(
+        &self,
+        believed: &Believed,
+        question: &Question,
+        time: UnixTime,
+        deadline: Instant,
+        log: &mut dyn EventLog,
+    ) -> Verdict {
+        let started = Instant::now();
+        let mut verdict = match resolve::resolve(&self.sources, question, deadline) {
+            Ok(resolution) => {
+                let subject = Subject {
+                    reference: resolution.reference,
+                    digest: resolution.digest,
+                    name: resolution.name,
+                    platform: question.platform.clone(),
+                    place: question.place.clone(),
+                    time,
+                };
+                self.gather(believed, &subject, deadline, log)
+            }
+            Err(failure) => explain::unresolved(believed, question, time, &failure),
+        };
+        verdict.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        verdict
+    }
+
+    fn gather(&self, believed: &Believed, subject: &Subject, deadline: Instant, log: &mut dyn EventLog) -> Verdict {
+        let mut session = Session::open(believed, subject);
+        // The store and the registry share what one verdict may read.
+        let mut budget = Budget::default();
+        for source in &self.sources {
+            if session.needs() == Needs::Nothing {
+                break;
+            }
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted: Wanted::Signatures, deadline };
+            let name = subject.reference.as_ref();
+            let visited = source.visit(name, asked, &mut budget, &mut |found| {
+                let event = Event::Found(found);
+                log.note(&event);
+                session.take(&event);
+                // All of a source is read: what comes first must not decide.
+                Flow::Continue
+            });
+            for event in Event::after_visit(visited) {
+                log.note(&event);
+                session.take(&event);
+            }
+        }
+        session.close()
+    }
+}
+
+/// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.
+#[must_use]
+pub fn wall_clock() -> UnixTime {
+    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// What could not be resolved, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The stable code.
+    pub reason: Reason,
+    /// The name as far as it could be normalised.
+    pub reference: String,
+    /// The digest as given.
+    pub digest: String,
+    /// What was tried, in words.
+    pub detail: String,
+}
+
+/// The platform of this host: `os/arch[/variant]` in Go's names, as OCI has them.
+#[must_use]
+pub fn host_platform() -> String {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "arm" => "arm/v7",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        other => other,
+    };
+    format!("{}/{arch}", std::env::consts::OS)
+}
+
+/// Parses a reference and checks it against a digest that was given beside it.
+fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Digest>), Unresolved> {
+    let failed = |reason, detail: String| Unresolved {
+        reason,
+        reference: reference.to_owned(),
+        digest: digest.unwrap_or_default().to_owned(),
+        detail,
+    };
+    let parsed = Reference::parse(reference)
+        .map_err(|error| failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}")))?;
+    let given = match digest {
+        Some(text) => Some(Digest::parse(text).map_err(|error| {
+            failed(Reason::DigestInvalid, format!("{text:?} is not a SHA-256 digest: {error}"))
+        })?),
+        None => None,
+    };
+    match (given, parsed.digest()) {
+        (Some(given), Some(in_name)) if given != in_name => Err(failed(
+            Reason::DigestConflict,
+            format!("the name says {in_name}, but {given} was given beside it"),
+        )),
+        (given, in_name) => Ok((parsed, given.or(in_name))),
+    }
+}
