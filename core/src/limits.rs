@@ -46,6 +46,9 @@ pub const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
 /// Most referrers that one source may list for one image. container-libs scans the same number.
 pub const REFERRERS_SCANNED: usize = 1024;
 
+/// Most attached manifests that one source may make us read for one image. container-libs reads the same number.
+pub const REFERRERS_FETCHED: usize = 512;
+
 /// Most pieces of evidence that one source may hand over for one image. container-libs processes the same number;
 /// cosign stops at 100 signatures.
 pub const EVIDENCE_PROCESSED: usize = 64;
