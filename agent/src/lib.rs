@@ -1,1 +1,4 @@
 //! The pullward agent.
+
+pub mod policy;
+pub mod trust;

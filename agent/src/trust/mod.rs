@@ -1,0 +1,4 @@
+//! The trust bundle: what nodes get.
+
+pub mod payload;
+pub mod time;
