@@ -10,12 +10,16 @@
     clippy::unreachable
 )]
 
+pub mod bundle;
 pub mod der;
+pub mod dsse;
 pub mod encoding;
+pub mod intoto;
 pub mod json;
 pub mod limits;
 pub mod oci;
 pub mod pattern;
 pub mod reference;
 pub mod signature;
+pub mod simple_signing;
 pub mod time;
