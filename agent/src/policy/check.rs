@@ -36,6 +36,7 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         problems: Vec::new(),
         parts: vec![Part { name: source.name(), digest: Digest::of(source.text().as_bytes()).to_string() }],
         files: BTreeMap::new(),
+        digest_lists: Vec::new(),
         keys_of: BTreeMap::new(),
     };
     let policy = check.policy(file);
@@ -54,6 +55,8 @@ pub(super) struct Check<'a> {
     parts: Vec<Part>,
     /// Key files that were read, by name; none where that failed and was reported.
     files: BTreeMap<String, Option<PublicKeyFile>>,
+    /// The digests that rules are limited to.
+    digest_lists: Vec<DigestList>,
     /// Ids of the keys of every authority.
     keys_of: BTreeMap<String, BTreeSet<Digest>>,
 }
@@ -113,6 +116,7 @@ impl Check<'_> {
             r#override,
             authorities,
             rules,
+            digest_lists: std::mem::take(&mut self.digest_lists),
             revoked,
             parts: std::mem::take(&mut self.parts),
             warnings,
@@ -227,7 +231,7 @@ impl Check<'_> {
         self.text(rule.name.span(), Text::Name, name);
         let mode = rule.mode.as_ref().map(|mode| *mode.get_ref()).unwrap_or_default();
         self.patterns(&rule.r#match);
-        let digests = rule.digests.as_ref().map(|digests| self.digests(digests)).unwrap_or_default();
+        let digests = rule.digests.as_ref().map(|digests| self.digests(digests));
         let namespaces = rule.namespaces.as_ref().map(|names| self.namespaces(names)).unwrap_or_default();
         if let Some(index) = rule.index.as_ref().filter(|index| *index.get_ref() == Index::Parent) {
             self.report(index.span(), Fault::NotEnforced { field: "`index = \"parent\"`" });
@@ -283,7 +287,7 @@ impl Check<'_> {
         }
     }
 
-    fn digests(&mut self, digests: &Spanned<Vec<Spanned<String>>>) -> DigestList {
+    fn digests(&mut self, digests: &Spanned<Vec<Spanned<String>>>) -> usize {
         if digests.get_ref().is_empty() {
             self.report(
                 digests.span(),
@@ -297,7 +301,9 @@ impl Check<'_> {
         let count = digests.get_ref().len();
         self.bound(digests.span(), "digests of one rule", count, limits::LISTED_DIGESTS, "split the rule");
         self.unique_entries("`digests`", digests.get_ref());
-        DigestList::of(digests.get_ref().iter().filter_map(|digest| self.digest(digest)).collect::<Vec<_>>())
+        let list: Vec<Digest> = digests.get_ref().iter().filter_map(|digest| self.digest(digest)).collect();
+        self.digest_lists.push(DigestList::of(list));
+        self.digest_lists.len() - 1
     }
 
     fn namespaces(&mut self, namespaces: &Spanned<Vec<Spanned<String>>>) -> Vec<String> {
@@ -376,7 +382,7 @@ impl Check<'_> {
         }
         let names = self.authority_names("`authorities`", list.get_ref());
         let count = names.len();
-        self.bound(list.span(), "override authorities", count, limits::SIGNED_BY, "name fewer");
+        self.bound(list.span(), "override authorities", count, limits::THRESHOLD_SIGNATURES, "name fewer");
         if !list.get_ref().is_empty() {
             self.threshold("threshold", &r#override.threshold, &names);
         }

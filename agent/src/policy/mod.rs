@@ -28,7 +28,11 @@ pub use source::{Position, Source, read_capped};
 pub use text::is_audience;
 pub use warnings::{Doubt, Warning};
 
-use crate::trust::payload::{self, AfterExpiry, Authority, Override, Part, Payload, Revoked, Rule};
+use pullward_core::trust::SCHEMA;
+
+use crate::trust::payload::{
+    self, AfterExpiry, Authority, DigestList, Override, Part, Payload, Revoked, Rule,
+};
 use crate::trust::time::Time;
 
 /// A policy that was checked: a trust bundle's payload but for version and times.
@@ -39,6 +43,7 @@ pub struct Policy {
     r#override: Option<Override>,
     authorities: Vec<Authority>,
     rules: Vec<Rule>,
+    digest_lists: Vec<DigestList>,
     revoked: Revoked,
     parts: Vec<Part>,
     warnings: Vec<Warning>,
@@ -86,7 +91,7 @@ impl Policy {
     #[must_use]
     pub fn into_payload(self, version: u64, issued: Time, expires: Time) -> Payload {
         Payload {
-            schema: payload::SCHEMA,
+            schema: SCHEMA,
             min_engine: payload::MIN_ENGINE,
             audience: self.audience,
             version,
@@ -97,6 +102,7 @@ impl Policy {
             authorities: self.authorities,
             trusted_roots: Vec::new(),
             rules: self.rules,
+            digest_lists: self.digest_lists,
             revoked: self.revoked,
             parts: self.parts,
         }

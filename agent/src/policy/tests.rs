@@ -153,7 +153,7 @@ fn the_whole_format_becomes_the_payload() {
         ("/rules/0/mode", "audit"),
         ("/rules/0/namespaces/1", "team-*"),
         ("/rules/0/contact", "security team, ext. 12"),
-        ("/rules/1/digests", &"1".repeat(64)),
+        ("/digest_lists/0", &"1".repeat(64)),
         ("/override/authorities/0", "other"),
         ("/revoked/digests", &"2".repeat(64)),
         ("/revoked/digest_reasons/0/reason", "CVE-2026-1"),
@@ -169,6 +169,7 @@ fn the_whole_format_becomes_the_payload() {
     }
     assert_eq!(at("/authorities/1/keys/1/retired"), true);
     assert_eq!(at("/rules/0/at_least"), 2);
+    assert_eq!((at("/rules/0/digests"), at("/rules/1/digests")), (serde_json::Value::Null, 0.into()));
     assert_eq!(at("/override/max"), 14_400);
     assert_eq!(json.pointer("/parts").unwrap().as_array().unwrap().len(), 4);
     let bytes = payload.to_bytes().unwrap();

@@ -10,18 +10,13 @@ use std::fmt::Write as _;
 
 use pullward_core::limits;
 use pullward_core::oci::Digest;
+use pullward_core::trust::{ENGINE, SCHEMA};
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 
-/// Version of the payload's format.
-pub const SCHEMA: u64 = 1;
-
 /// The oldest engine that enforces all that the builder lets through.
 pub const MIN_ENGINE: u64 = 1;
-
-/// DSSE payload type of a trust bundle.
-pub const PAYLOAD_TYPE: &str = "application/vnd.pullward.trust-bundle.v1+json";
 
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +44,8 @@ pub struct Payload {
     pub trusted_roots: Vec<TrustedRoot>,
     /// What must be signed by whom.
     pub rules: Vec<Rule>,
+    /// The digests that rules are limited to; rules name a list by its place.
+    pub digest_lists: Vec<DigestList>,
     /// What no longer counts.
     pub revoked: Revoked,
     /// The files that it was built from.
@@ -153,8 +150,8 @@ pub struct Rule {
     pub name: String,
     /// Patterns, any of them.
     pub r#match: Vec<String>,
-    /// Only these digests, where not empty.
-    pub digests: DigestList,
+    /// Only the digests of this one of the bundle's `digest_lists`; null: any.
+    pub digests: Option<usize>,
     /// Only these pod namespaces, where not empty.
     pub namespaces: Vec<String>,
     /// What the rule does.
@@ -365,7 +362,7 @@ impl Payload {
         if versions.schema != SCHEMA {
             return Err(PayloadError::Schema(versions.schema));
         }
-        if versions.min_engine > MIN_ENGINE {
+        if versions.min_engine > ENGINE {
             return Err(PayloadError::EngineTooOld(versions.min_engine));
         }
         let payload: Self =
@@ -373,8 +370,11 @@ impl Payload {
         if payload.to_bytes()? != bytes || bytes.contains(&b'\\') {
             return Err(PayloadError::NotCanonical);
         }
-        let lists = payload.rules.iter().map(|rule| &rule.digests);
-        if !lists.chain([&payload.revoked.digests, &payload.revoked.evidence]).all(DigestList::is_well_formed)
+        if !payload
+            .digest_lists
+            .iter()
+            .chain([&payload.revoked.digests, &payload.revoked.evidence])
+            .all(DigestList::is_well_formed)
         {
             return Err(PayloadError::DigestList);
         }
@@ -435,7 +435,7 @@ pub enum PayloadError {
     #[error("the payload's schema is {0}, this version reads schema {SCHEMA}; use a newer pullward")]
     Schema(u64),
     /// It asks for more than this version enforces.
-    #[error("the bundle needs engine {0}, this version is engine {MIN_ENGINE}; use a newer pullward")]
+    #[error("the bundle needs engine {0}, this version is engine {ENGINE}; use a newer pullward")]
     EngineTooOld(u64),
     /// Larger than nodes read.
     #[error("the payload has {0} bytes, the bound is {max}; shorten its lists", max = limits::TRUST_PAYLOAD_BYTES)]
@@ -473,7 +473,7 @@ mod tests {
             rules: vec![Rule {
                 name: "myapp".into(),
                 r#match: vec!["docker.io/kcandidate/**".into()],
-                digests: DigestList::default(),
+                digests: None,
                 namespaces: vec![],
                 mode: Mode::Enforce,
                 index: Index::Exact,
@@ -482,6 +482,7 @@ mod tests {
                 attestations: vec![],
                 contact: String::new(),
             }],
+            digest_lists: vec![],
             revoked: Revoked::default(),
             parts: vec![Part { name: "policy.toml".into(), digest: Digest::of(b"x").to_string() }],
         }
@@ -491,8 +492,8 @@ mod tests {
         r#"{"schema":1,"min_engine":1,"audience":"default","version":7,"issued":"2026-11-24T13:00:00Z","#,
         r#""expires":"2027-02-22T13:00:00Z","after_expiry":"deny-new","override":null,"authorities":[{"name":"release","#,
         r#""kind":"key","keys":[{"type":"p256","spki":"AAAA","valid_from":null,"valid_until":null,"retired":false}]}],"#,
-        r#""trusted_roots":[],"rules":[{"name":"myapp","match":["docker.io/kcandidate/**"],"digests":"","namespaces":[],"#,
-        r#""mode":"enforce","index":"exact","signed_by":["release"],"at_least":1,"attestations":[],"contact":""}],"#,
+        r#""trusted_roots":[],"rules":[{"name":"myapp","match":["docker.io/kcandidate/**"],"digests":null,"namespaces":[],"#,
+        r#""mode":"enforce","index":"exact","signed_by":["release"],"at_least":1,"attestations":[],"contact":""}],"digest_lists":[],"#,
         r#""revoked":{"digests":"","digest_reasons":[],"evidence":"","keys":[],"authorities":[],"identities":[],"#,
         r#""serials":[]},"parts":[{"name":"policy.toml","#,
         r#""digest":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}]}"#,
