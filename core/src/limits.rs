@@ -1,0 +1,91 @@
+//! Every bound of pullward, each with where its number comes from. There is no second list.
+//!
+//! A bound is checked before the thing it bounds is parsed or kept. A bound that is reached is a denial, never a
+//! truncation: half of a list is not the list.
+
+// --- names -----------------------------------------------------------------------------------------------
+
+/// Longest repository path, in bytes. `RepositoryNameTotalLengthMax` of the `distribution/reference` package.
+pub const REPOSITORY_LENGTH: usize = 255;
+
+/// Longest host with its port, in bytes: a DNS name has at most 253 (RFC 1035 section 2.3.4, without the root's
+/// dot), or an IPv6 address in brackets, then `:65535`.
+pub const HOST_LENGTH: usize = 259;
+
+/// Longest tag, in bytes. The tag grammar of OCI distribution-spec 1.1, "Pulling manifests": 1 and 127 characters.
+pub const TAG_LENGTH: usize = 128;
+
+/// Length of a digest as text: `sha256:` and 64 hexadecimal digits.
+pub const DIGEST_LENGTH: usize = 71;
+
+/// Longest normalised reference: host, `/`, path, `:`, tag, `@`, digest.
+pub const REFERENCE_LENGTH: usize = HOST_LENGTH + 1 + REPOSITORY_LENGTH + 1 + TAG_LENGTH + 1 + DIGEST_LENGTH;
+
+/// Longest pattern in a policy, in bytes. A pattern longer than the longest reference cannot match anything.
+pub const PATTERN_LENGTH: usize = REFERENCE_LENGTH;
+
+// --- what a registry or a layout may send ----------------------------------------------------------------
+
+/// Largest manifest or index, in bytes. The same number as containers/image (`internal/iolimits`), notation and
+/// containerd (`MaxManifestSize`); distribution-spec 1.1 asks registries to accept at least 4 MiB.
+pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Largest signature blob (simple signing payload), in bytes. Real ones have under 1 KiB; the number is ours.
+pub const SIGNATURE_BYTES: u64 = 1024 * 1024;
+
+/// Largest attestation blob or sigstore bundle, in bytes: the base64 of [`PAYLOAD_BYTES`] (22.4 MB), the envelope
+/// around it, and room.
+pub const ATTESTATION_BYTES: u64 = 24 * 1024 * 1024;
+
+/// Largest decoded payload (an in-toto statement), in bytes. A vulnerability report of a large image has 10 MB.
+pub const PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most bytes that all sources together may send for one verdict, one piece of evidence after another.
+pub const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most referrers that one source may list for one image. container-libs scans the same number.
+pub const REFERRERS_SCANNED: usize = 1024;
+
+/// Most pieces of evidence that one source may hand over for one image. container-libs processes the same number;
+/// cosign stops at 100 signatures.
+pub const EVIDENCE_PROCESSED: usize = 64;
+
+/// Most pages of one referrers list. [`REFERRERS_SCANNED`] entries, and a registry that sends fewer than 16 per
+/// page (the smallest page size seen in the wild is 50) is not worth following.
+pub const REFERRER_PAGES: usize = 64;
+
+/// Largest answer of a token service, in bytes. Tokens of large registries have 2 to 5 KB.
+pub const TOKEN_BYTES: u64 = 64 * 1024;
+
+/// Part of an error answer that is read for its message, in bytes. The rest is not read.
+pub const ERROR_BODY_BYTES: u64 = 4 * 1024;
+
+/// Largest `WWW-Authenticate`, `Link` or `Location` value that is looked at, in bytes; as long as a URL may be in
+/// most servers.
+pub const HEADER_VALUE_BYTES: usize = 8 * 1024;
+
+/// Most redirects that one request follows; all of them on the same scheme, host and port.
+pub const REDIRECTS: usize = 4;
+
+/// Most retries of one request after 429 or a 5xx answer, inside the same deadline.
+pub const RETRIES: usize = 2;
+
+/// Most annotations of one manifest or descriptor that are kept; cosign writes at most 6.
+pub const ANNOTATIONS: usize = 64;
+
+/// Most bytes of keys and values in the annotations of one descriptor: a certificate chain (8 KiB) and a log entry
+/// (cosign's legacy `dev.sigstore.cosign/bundle`, 4 KiB), and room.
+pub const ANNOTATION_BYTES: usize = 256 * 1024;
+
+/// Deepest nesting of a JSON document from outside. OCI documents nest 6 deep, CycloneDX 20.
+pub const JSON_DEPTH: usize = 64;
+
+/// Most layers of one signature or attestation manifest that are looked at; each is a piece of evidence.
+pub const EVIDENCE_LAYERS: usize = EVIDENCE_PROCESSED;
+
+/// Largest docker `config.json`, in bytes.
+pub const AUTH_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Most manifests that `index.json` of a layout may list. A layout holds many images, and each image may have
+/// [`REFERRERS_SCANNED`] referrers; the file itself is bounded by [`MANIFEST_BYTES`].
+pub const LAYOUT_MANIFESTS: usize = 16 * 1024;
