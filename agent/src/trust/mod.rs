@@ -1,0 +1,3 @@
+//! The trust bundle on this node.
+
+pub mod installed;
