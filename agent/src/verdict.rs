@@ -182,7 +182,7 @@ impl Verdict {
 /// Whether a reason says "could not decide" (exit 2) rather than "judged and refused" (exit 1).
 #[must_use]
 pub fn is_error_class(reason: &str) -> bool {
-    // Stand-in until core's `Reason` is merged: the codes of the agent itself.
+    // Until core's `Reason` is merged: the codes that say "judged and refused".
     !matches!(reason, "unsigned" | "no-rule" | "rule-denies" | "revoked")
 }
 
@@ -205,11 +205,7 @@ pub fn printable(text: &str, max: usize) -> String {
 fn is_plain(c: char) -> bool {
     // Beyond ASCII only letters and digits stand as they are: direction marks, joiners and line
     // separators are neither.
-    if c.is_ascii() {
-        !c.is_ascii_control()
-    } else {
-        c.is_alphanumeric() || "…–—→“”‘’".contains(c)
-    }
+    if c.is_ascii() { !c.is_ascii_control() } else { c.is_alphanumeric() || "…–—→“”‘’".contains(c) }
 }
 
 #[cfg(test)]

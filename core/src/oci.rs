@@ -8,6 +8,7 @@ use core::fmt;
 
 use sha2::Digest as _;
 
+use crate::encoding;
 use crate::limits;
 
 /// An OCI image manifest.
@@ -55,15 +56,11 @@ impl Digest {
     /// # Errors
     /// [`DigestError::Length`] or [`DigestError::Hex`].
     pub fn from_hex(hex: &str) -> Result<Self, DigestError> {
-        if hex.len() != 64 {
-            return Err(DigestError::Length);
+        match encoding::hex32(hex) {
+            Ok(bytes) => Ok(Self { bytes }),
+            Err(encoding::Error::Length) => Err(DigestError::Length),
+            Err(_) => Err(DigestError::Hex),
         }
-        let mut bytes = [0u8; 32];
-        let (pairs, _) = hex.as_bytes().as_chunks::<2>();
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = (nibble(*high)? << 4) | nibble(*low)?;
-        }
-        Ok(Self { bytes })
     }
 
     /// Takes a SHA-256 that was computed elsewhere.
@@ -88,10 +85,8 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> heapless::String<64> {
         let mut out = heapless::String::new();
-        for byte in self.bytes {
-            // The capacity is exactly two characters for each of the 32 bytes: push cannot fail.
-            let _fits = out.push(digit(byte >> 4)).and_then(|()| out.push(digit(byte & 0x0f)));
-        }
+        // The capacity is exactly these 64 characters: push cannot fail.
+        let _fits = encoding::to_hex32(&self.bytes).iter().try_for_each(|digit| out.push(char::from(*digit)));
         out
     }
 
@@ -115,21 +110,6 @@ impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())
     }
-}
-
-fn nibble(character: u8) -> Result<u8, DigestError> {
-    match character {
-        b'0'..=b'9' => Ok(character.wrapping_sub(b'0')),
-        b'a'..=b'f' => Ok(character.wrapping_sub(b'a').wrapping_add(10)),
-        _ => Err(DigestError::Hex),
-    }
-}
-
-fn digit(nibble: u8) -> char {
-    char::from(match nibble {
-        0..=9 => b'0'.wrapping_add(nibble),
-        _ => b'a'.wrapping_sub(10).wrapping_add(nibble),
-    })
 }
 
 /// Why a text is not a digest.

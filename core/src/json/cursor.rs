@@ -1,0 +1,251 @@
+//! A position in a JSON text: the scan that proves it well formed, and the steps over what was scanned.
+
+use super::{Error, Value};
+use crate::limits;
+
+/// A position in a text.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn bump(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let here = self.peek() == Some(byte);
+        if here {
+            self.bump();
+        }
+        here
+    }
+
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Error> {
+        if self.eat(byte) { Ok(()) } else { Err(self.syntax()) }
+    }
+
+    fn syntax(&self) -> Error {
+        Error::Syntax { at: self.at }
+    }
+
+    pub(super) fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.bump();
+        }
+    }
+
+    /// Checks one value of any kind and stops behind it. Open containers are bits of one word: 1 an object.
+    pub(super) fn scan_value(&mut self) -> Result<(), Error> {
+        let mut open = Nesting { objects: 0, depth: 0 };
+        loop {
+            match self.peek() {
+                Some(b'{') => {
+                    self.bump();
+                    self.skip_space();
+                    if !self.eat(b'}') {
+                        open.push(true)?;
+                        self.scan_key()?;
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.bump();
+                    self.skip_space();
+                    if !self.eat(b']') {
+                        open.push(false)?;
+                        continue;
+                    }
+                }
+                Some(b'"') => self.scan_string()?,
+                Some(b'-' | b'0'..=b'9') => self.scan_number()?,
+                _ => self.scan_word()?,
+            }
+            loop {
+                let Some(object) = open.innermost() else { return Ok(()) };
+                self.skip_space();
+                if self.eat(b',') {
+                    self.skip_space();
+                    if object {
+                        self.scan_key()?;
+                    }
+                    break;
+                }
+                self.expect(if object { b'}' } else { b']' })?;
+                open.pop();
+            }
+        }
+    }
+
+    fn scan_key(&mut self) -> Result<(), Error> {
+        self.scan_string()?;
+        self.skip_space();
+        self.expect(b':')?;
+        self.skip_space();
+        Ok(())
+    }
+
+    fn scan_string(&mut self) -> Result<(), Error> {
+        self.expect(b'"')?;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).ok_or_else(|| self.syntax())?;
+            // The end, an escape or a control character, whichever is first.
+            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            self.at = self.at.saturating_add(stop.ok_or_else(|| self.syntax())?);
+            match self.peek() {
+                Some(b'"') => {
+                    self.bump();
+                    return Ok(());
+                }
+                Some(b'\\') => self.scan_escape()?,
+                _ => return Err(self.syntax()),
+            }
+        }
+    }
+
+    fn scan_escape(&mut self) -> Result<(), Error> {
+        self.bump();
+        let kind = self.peek();
+        self.bump();
+        match kind {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
+            Some(b'u') => match self.scan_hex4()? {
+                0xd800..=0xdbff => {
+                    self.expect(b'\\')?;
+                    self.expect(b'u')?;
+                    if (0xdc00..=0xdfff).contains(&self.scan_hex4()?) { Ok(()) } else { Err(self.syntax()) }
+                }
+                0xdc00..=0xdfff => Err(self.syntax()),
+                _ => Ok(()),
+            },
+            _ => Err(self.syntax()),
+        }
+    }
+
+    fn scan_hex4(&mut self) -> Result<u32, Error> {
+        let mut value = 0_u32;
+        for _ in 0..4 {
+            let digit =
+                self.peek().and_then(|byte| char::from(byte).to_digit(16)).ok_or_else(|| self.syntax())?;
+            value = value.wrapping_shl(4) | digit;
+            self.bump();
+        }
+        Ok(value)
+    }
+
+    fn scan_number(&mut self) -> Result<(), Error> {
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.scan_digits()?;
+        }
+        if self.eat(b'.') {
+            self.scan_digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            if !self.eat(b'+') {
+                self.eat(b'-');
+            }
+            self.scan_digits()?;
+        }
+        Ok(())
+    }
+
+    fn scan_digits(&mut self) -> Result<(), Error> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.syntax());
+        }
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.bump();
+        }
+        Ok(())
+    }
+
+    fn scan_word(&mut self) -> Result<(), Error> {
+        let rest = self.text.get(self.at..).ok_or_else(|| self.syntax())?;
+        for word in ["true", "false", "null"] {
+            if rest.starts_with(word) {
+                self.at = self.at.saturating_add(word.len());
+                return Ok(());
+            }
+        }
+        Err(self.syntax())
+    }
+
+    /// Takes the value here, in a text that was scanned before.
+    pub(super) fn take_value(&mut self) -> Result<Value<'a>, Error> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'{' | b'[') => self.skip_container()?,
+            Some(b'"') => self.scan_string()?,
+            _ => {
+                while !matches!(self.peek(), None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')) {
+                    self.bump();
+                }
+            }
+        }
+        self.text.get(start..self.at).map(|text| Value { text }).ok_or(Error::Syntax { at: start })
+    }
+
+    /// Steps over an object or array of a scanned text: only brackets and strings matter.
+    fn skip_container(&mut self) -> Result<(), Error> {
+        let mut depth = 0_u32;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.scan_string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => depth = depth.saturating_add(1),
+                Some(b'}' | b']') => depth = depth.saturating_sub(1),
+                None => return Err(self.syntax()),
+                _ => {}
+            }
+            self.bump();
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps to the next item of a container of a scanned text, or onto its closing bracket.
+    pub(super) fn next_item(&mut self) -> Result<(), Error> {
+        self.skip_space();
+        if self.eat(b',') {
+            self.skip_space();
+        } else if !matches!(self.peek(), Some(b'}' | b']')) {
+            return Err(self.syntax());
+        }
+        Ok(())
+    }
+}
+
+struct Nesting {
+    objects: u64,
+    depth: usize,
+}
+
+impl Nesting {
+    fn push(&mut self, object: bool) -> Result<(), Error> {
+        if self.depth >= limits::JSON_DEPTH {
+            return Err(Error::TooDeep);
+        }
+        self.depth = self.depth.saturating_add(1);
+        self.objects = self.objects.wrapping_shl(1) | u64::from(object);
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.objects = self.objects.wrapping_shr(1);
+    }
+
+    fn innermost(&self) -> Option<bool> {
+        (self.depth > 0).then_some(self.objects & 1 == 1)
+    }
+}

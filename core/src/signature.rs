@@ -1,0 +1,228 @@
+//! Public keys and the only door to the signature crates.
+//!
+//! A [`PublicKey`] exists only if its bytes are one of the four kinds, in the one DER form that each kind has
+//! (T-48, T-54), and it verifies in one way per [`SignedFormat`]: which hash goes with which key is one
+//! table, [`PublicKey::verify`], and no other pair is ever tried (T-56).
+//!
+//! What this does *not* do: decide whether a key is trusted, or when.
+
+use ed25519_dalek::VerifyingKey as Ed25519Key;
+use p256::ecdsa::VerifyingKey as P256Key;
+use p384::ecdsa::VerifyingKey as P384Key;
+use p384::ecdsa::signature::hazmat::PrehashVerifier as _;
+use sha2::{Digest as _, Sha256, Sha384};
+
+use crate::encoding;
+use crate::limits;
+
+#[cfg(feature = "rsa")]
+mod rsa;
+
+/// Why bytes are not a public key that we take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not one PEM block `PUBLIC KEY` in strict base64.
+    Pem(encoding::Error),
+    /// Not the SPKI of P-256, P-384, Ed25519 or (where built in) RSA, in its one DER form with a named curve.
+    Unsupported,
+    /// A point that is not on the curve, is the identity, or has small order.
+    Point,
+    /// An RSA modulus outside 2,048 to 4,096 bits, an even one, or an exponent other than 65,537.
+    RsaParameters,
+}
+
+/// A signature that does not verify, for whatever reason: the reasons tell an attacker more than an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureInvalid;
+
+/// What the signed bytes are: it fixes the hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedFormat {
+    /// A legacy cosign `.sig` payload or `.att` envelope: SHA-256 for every ECDSA and RSA key.
+    ///
+    /// cosign 2 signs so even with a P-384 key (seen with 2.5.0).
+    CosignLegacy,
+    /// A DSSE envelope in a Sigstore bundle: the curve's own hash, SHA-256 for RSA.
+    Bundle,
+    /// An envelope of ours (trust bundle, override): P-256 with SHA-256, or Ed25519, nothing else.
+    Ours,
+}
+
+/// The kind of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// ECDSA on NIST P-256.
+    P256,
+    /// ECDSA on NIST P-384.
+    P384,
+    /// Ed25519 (RFC 8032), pure.
+    Ed25519,
+    /// RSA, PKCS#1 v1.5, 2,048 to 4,096 bits, e = 65,537.
+    Rsa,
+}
+
+impl KeyType {
+    /// The kind's name in our documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::P384 => "p384",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+        }
+    }
+
+    /// The kind with this name in our documents.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::Ed25519, Self::Rsa].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// SHA-256 of a key's SPKI DER: names a key, never trusts it. cosign's bundle hint is this in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub [u8; 32]);
+
+/// A public key of a supported kind.
+#[derive(Debug, Clone)]
+pub struct PublicKey {
+    id: KeyId,
+    material: Material,
+}
+
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "no allocation here, and keys are held one at a time")]
+enum Material {
+    P256(P256Key),
+    P384(P384Key),
+    Ed25519(Ed25519Key),
+    #[cfg(feature = "rsa")]
+    Rsa(rsa::Key),
+}
+
+impl PublicKey {
+    /// Reads one PEM block `PUBLIC KEY` (SPKI).
+    ///
+    /// # Errors
+    /// [`KeyError::Pem`], and those of [`PublicKey::from_spki`].
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let mut der = [0_u8; limits::SPKI_BYTES];
+        let length = encoding::pem(text, "PUBLIC KEY", &mut der).map_err(KeyError::Pem)?;
+        Self::from_spki(der.get(..length).unwrap_or_default())
+    }
+
+    /// Reads an SPKI in DER (RFC 5280 section 4.1, with RFC 5480, RFC 8410 and RFC 8017 key types).
+    ///
+    /// # Errors
+    /// [`KeyError`] for any other kind, form or point.
+    pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let id = KeyId(Sha256::digest(der).into());
+        let material = if let Some(point) = der.strip_prefix(P256_PREFIX) {
+            uncompressed(point, 65)?;
+            Material::P256(P256Key::from_sec1_bytes(point).map_err(|_| KeyError::Point)?)
+        } else if let Some(point) = der.strip_prefix(P384_PREFIX) {
+            uncompressed(point, 97)?;
+            Material::P384(P384Key::from_sec1_bytes(point).map_err(|_| KeyError::Point)?)
+        } else if let Some(point) = der.strip_prefix(ED25519_PREFIX) {
+            let bytes = point.try_into().map_err(|_| KeyError::Unsupported)?;
+            let key = Ed25519Key::from_bytes(bytes).map_err(|_| KeyError::Point)?;
+            // The decoder reduces coordinates modulo p: one key must not have two spellings.
+            if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
+                return Err(KeyError::Point);
+            }
+            Material::Ed25519(key)
+        } else {
+            return Self::from_rsa_spki(id, der);
+        };
+        Ok(Self { id, material })
+    }
+
+    #[cfg(feature = "rsa")]
+    fn from_rsa_spki(id: KeyId, der: &[u8]) -> Result<Self, KeyError> {
+        Ok(Self { id, material: Material::Rsa(rsa::Key::from_spki(der)?) })
+    }
+
+    #[cfg(not(feature = "rsa"))]
+    fn from_rsa_spki(_: KeyId, _: &[u8]) -> Result<Self, KeyError> {
+        Err(KeyError::Unsupported)
+    }
+
+    /// The key's name: SHA-256 of its SPKI.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The key's kind.
+    #[must_use]
+    pub fn key_type(&self) -> KeyType {
+        match self.material {
+            Material::P256(_) => KeyType::P256,
+            Material::P384(_) => KeyType::P384,
+            Material::Ed25519(_) => KeyType::Ed25519,
+            #[cfg(feature = "rsa")]
+            Material::Rsa(_) => KeyType::Rsa,
+        }
+    }
+
+    /// Checks `signature` over `message`.
+    ///
+    /// ECDSA signatures are DER (RFC 3279 section 2.2.3), strict and minimal; a high `s` is accepted, as Go and
+    /// cosign do, so signature bytes never serve to tell signatures apart. Ed25519 is checked in its strict form
+    /// (no small order points, canonical `s`). RSA is PKCS#1 v1.5 (RFC 8017 section 8.2.2).
+    ///
+    /// # Errors
+    /// [`SignatureInvalid`], also where `format` does not go with this kind of key.
+    pub fn verify(
+        &self,
+        format: SignedFormat,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
+        use SignedFormat::{Bundle, CosignLegacy, Ours};
+        match (&self.material, format) {
+            (Material::P256(key), CosignLegacy | Bundle | Ours) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(&Sha256::digest(message), &signature).map_err(|_| SignatureInvalid)
+            }
+            (Material::P384(key), CosignLegacy | Bundle) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                if format == CosignLegacy {
+                    key.verify_prehash(&Sha256::digest(message), &signature)
+                } else {
+                    key.verify_prehash(&Sha384::digest(message), &signature)
+                }
+                .map_err(|_| SignatureInvalid)
+            }
+            (Material::Ed25519(key), CosignLegacy | Bundle | Ours) => {
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_strict(message, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "rsa")]
+            (Material::Rsa(key), CosignLegacy | Bundle) => key.verify_pkcs1_sha256(message, signature),
+            (Material::P384(_), Ours) => Err(SignatureInvalid),
+            #[cfg(feature = "rsa")]
+            (Material::Rsa(_), Ours) => Err(SignatureInvalid),
+        }
+    }
+}
+
+/// Compressed and hybrid points have other first bytes; RFC 5480 allows compressed ones, nobody writes them.
+fn uncompressed(point: &[u8], length: usize) -> Result<(), KeyError> {
+    if point.len() == length && point.first() == Some(&4) { Ok(()) } else { Err(KeyError::Unsupported) }
+}
+
+/// SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING of 65 bytes }.
+const P256_PREFIX: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// SEQUENCE { SEQUENCE { id-ecPublicKey, secp384r1 }, BIT STRING of 97 bytes }.
+const P384_PREFIX: &[u8] = &[
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
+    0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
+];
+/// SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING of 32 bytes }.
+const ED25519_PREFIX: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

@@ -1,0 +1,104 @@
+//! RSA signature verification, PKCS#1 v1.5 with SHA-256, on fixed-width integers: no allocation.
+//!
+//! Verification handles public values only, so variable time is harmless here.
+
+use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
+use crypto_bigint::{Odd, U4096};
+use sha2::{Digest as _, Sha256};
+
+use super::{KeyError, SignatureInvalid};
+use crate::der::{Reader, SEQUENCE};
+
+/// A public key of 2,048 to 4,096 bits with e = 65,537.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    modulus: Odd<U4096>,
+    /// Length of the modulus, and so of a signature, in bytes.
+    length: usize,
+}
+
+impl Key {
+    pub(super) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let modulus = modulus_of_spki(der)?;
+        let bits = match modulus.split_first() {
+            Some((first, rest)) => rest.len().saturating_mul(8).saturating_add(usize::from(bits_of(*first))),
+            None => 0,
+        };
+        if !(2048..=4096).contains(&bits) {
+            return Err(KeyError::RsaParameters);
+        }
+        let odd: Option<Odd<U4096>> = Odd::new(integer(modulus)).into();
+        Ok(Self { modulus: odd.ok_or(KeyError::RsaParameters)?, length: modulus.len() })
+    }
+
+    /// RFC 8017 section 8.2.2, with the encoded message built and compared whole: nothing in it is parsed.
+    pub(super) fn verify_pkcs1_sha256(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
+        if signature.len() != self.length {
+            return Err(SignatureInvalid);
+        }
+        let base = integer(signature);
+        if base >= *self.modulus.as_ref() {
+            return Err(SignatureInvalid);
+        }
+        let base = FixedMontyForm::new(&base, &FixedMontyParams::new_vartime(self.modulus));
+        // 65,537 is two to the sixteenth and one.
+        let opened = base.square_repeat_vartime(16).mul(&base).retrieve();
+
+        let mut expected = [0_u8; 512];
+        let start = expected.len().saturating_sub(self.length);
+        let block = expected.get_mut(start..).unwrap_or_default();
+        let tail = DIGEST_INFO_SHA256.len().saturating_add(32);
+        let padding = block.len().saturating_sub(tail).saturating_sub(3);
+        let hash: [u8; 32] = Sha256::digest(message).into();
+        let bytes = [0, 1].into_iter().chain(core::iter::repeat_n(0xff, padding)).chain([0]);
+        for (slot, byte) in block.iter_mut().zip(bytes.chain(DIGEST_INFO_SHA256).chain(hash)) {
+            *slot = byte;
+        }
+        if opened == U4096::from_be_slice(&expected) { Ok(()) } else { Err(SignatureInvalid) }
+    }
+}
+
+/// SEQUENCE { SEQUENCE { rsaEncryption, NULL }, BIT STRING { SEQUENCE { modulus, exponent } } }.
+fn modulus_of_spki(der: &[u8]) -> Result<&[u8], KeyError> {
+    let mut outer = Reader::new(der);
+    let mut spki = outer.open(SEQUENCE).map_err(|_| KeyError::Unsupported)?;
+    let algorithm = spki.take(SEQUENCE).map_err(|_| KeyError::Unsupported)?;
+    if algorithm != RSA_ENCRYPTION {
+        return Err(KeyError::Unsupported);
+    }
+    let malformed = |_| KeyError::RsaParameters;
+    let mut bits = Reader::new(spki.bit_string().map_err(malformed)?);
+    let mut key = bits.open(SEQUENCE).map_err(malformed)?;
+    let modulus = key.unsigned().map_err(malformed)?;
+    let exponent = key.unsigned().map_err(malformed)?;
+    for reader in [&key, &bits, &spki, &outer] {
+        reader.end().map_err(malformed)?;
+    }
+    if exponent == [1, 0, 1] { Ok(modulus) } else { Err(KeyError::RsaParameters) }
+}
+
+/// A big-endian magnitude of at most 512 bytes; what is beyond never gets here.
+fn integer(magnitude: &[u8]) -> U4096 {
+    let mut padded = [0_u8; 512];
+    for (slot, byte) in padded.iter_mut().rev().zip(magnitude.iter().rev()) {
+        *slot = *byte;
+    }
+    U4096::from_be_slice(&padded)
+}
+
+fn bits_of(byte: u8) -> u8 {
+    u8::try_from(u8::BITS.saturating_sub(byte.leading_zeros())).unwrap_or_default()
+}
+
+/// OBJECT IDENTIFIER rsaEncryption, NULL.
+const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+
+/// DigestInfo of a SHA-256 hash, up to the hash (RFC 8017 section 9.2, note 1).
+const DIGEST_INFO_SHA256: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
+];
