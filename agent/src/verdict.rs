@@ -205,7 +205,11 @@ pub fn printable(text: &str, max: usize) -> String {
 fn is_plain(c: char) -> bool {
     // Beyond ASCII only letters and digits stand as they are: direction marks, joiners and line
     // separators are neither.
-    if c.is_ascii() { !c.is_ascii_control() } else { c.is_alphanumeric() || "…–—→“”‘’".contains(c) }
+    if c.is_ascii() {
+        !c.is_ascii_control()
+    } else {
+        c.is_alphanumeric() || "…–—→“”‘’".contains(c)
+    }
 }
 
 #[cfg(test)]
