@@ -147,7 +147,11 @@ fn parent(path: &Path) -> Result<(), GuardError> {
     }
 }
 
-fn plain(path: &Path) -> Result<(), GuardError> {
+/// Whether a path is written from `/`, without `.` and `..`.
+///
+/// # Errors
+/// [`GuardError::NotPlain`].
+pub fn plain(path: &Path) -> Result<(), GuardError> {
     let mut components = path.components();
     let rooted = components.next() == Some(Component::RootDir);
     // `components` drops inner `.` silently: the text is compared as well.
