@@ -1,4 +1,15 @@
 //! The pullward agent.
 
+pub mod cli;
+pub mod config;
+pub mod decide;
+pub mod guard;
+pub mod hook;
+pub mod log;
+pub mod notify;
 pub mod policy;
+pub mod server;
+pub mod service;
+pub mod socket;
 pub mod trust;
+pub mod verdict;
