@@ -1,3 +1,6 @@
 //! Commands of `pullward`.
 
 pub mod agent;
+pub mod judging;
+pub mod replay;
+pub mod verify;
