@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod containerd;
 pub mod decide;
 pub mod guard;
 pub mod hook;

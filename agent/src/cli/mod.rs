@@ -1,3 +1,5 @@
 //! Commands of `pullward`.
 
 pub mod agent;
+pub mod setup;
+pub mod status;
