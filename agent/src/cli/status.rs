@@ -113,13 +113,16 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
 fn ask(config: &Config) -> Result<StatusResponse, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let asked = runtime.block_on(tokio::time::timeout(PATIENCE, async {
-        let channel =
-            crate::socket::connect(&config.agent.admin_socket).await.map_err(|error| error.to_string())?;
-        let mut client = AdminClient::new(channel).max_decoding_message_size(ADMIN_RESPONSE_BYTES);
-        let response = client.status(StatusRequest { protocol: PROTOCOL }).await;
-        response.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
-    }));
+    let asked = runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, async {
+            let channel = crate::socket::connect(&config.agent.admin_socket).await;
+            let mut client = AdminClient::new(channel.map_err(|error| error.to_string())?)
+                .max_decoding_message_size(ADMIN_RESPONSE_BYTES);
+            let response = client.status(StatusRequest { protocol: PROTOCOL }).await;
+            response.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
+        })
+        .await
+    });
     runtime.shutdown_background();
     let socket = config.agent.admin_socket.display();
     let response = asked.map_err(|_| format!("{socket}: no answer within {} s", PATIENCE.as_secs()))??;
