@@ -1,6 +1,34 @@
-//! The question a hook or a person asks.
+//! From a question to a verdict: find the digest, gather evidence, let the core decide.
+//!
+//! [`Engine`] knows where evidence may be. For each question it opens a [`session::Session`] on the core's judge,
+//! asks one source after the other for as long as a requirement is open, and closes the session into a
+//! [`Verdict`]. A [`session::Session`] is also what a replay drives, from a record instead of from sources: there is
+//! one way from evidence to verdict.
+//!
+//! What this does *not* do: judge. Every allow comes from [`pullward_core::judge::Judge::decide`].
 
-use crate::verdict::Place;
+mod explain;
+mod resolve;
+pub mod session;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use pullward_core::judge::{Needs, Trust};
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+use pullward_core::signature::PublicKey;
+use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
+
+use crate::evidence::layout::Layout;
+use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted};
+#[cfg(feature = "network")]
+use crate::registry::{Client, source::RegistrySource};
+use crate::trust::installed::InstalledTrust;
+use crate::verdict::{Place, Verdict};
+
+use session::{Event, Session, Subject};
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,4 +43,221 @@ pub struct Question {
     pub place: Place,
     /// `os/arch[/variant]`.
     pub platform: String,
+}
+
+/// What is believed when a question is judged.
+#[derive(Debug, Clone, Copy)]
+pub enum Believed<'t> {
+    /// The node's trust bundle.
+    Bundle(&'t InstalledTrust),
+    /// One key: `verify --key`.
+    Key(&'t PublicKey),
+}
+
+impl<'t> Believed<'t> {
+    fn as_core(self) -> Trust<'t> {
+        match self {
+            Self::Bundle(trust) => Trust::Bundle(trust.bundle()),
+            Self::Key(key) => Trust::Key(key),
+        }
+    }
+}
+
+/// A source of evidence as it is configured.
+#[derive(Debug, Clone)]
+pub enum ConfiguredSource {
+    /// A layout on disk: the evidence store, or the one that a command line names.
+    Layout(Arc<Layout>),
+    /// The registry that the reference names, asked through this client.
+    #[cfg(feature = "network")]
+    Registry(Arc<Client>),
+}
+
+impl ConfiguredSource {
+    /// The source for one question. `None` where it can only be asked by name and there is none.
+    fn open(
+        &self,
+        reference: Option<&Reference>,
+    ) -> Option<Result<Box<dyn EvidenceSource + '_>, SourceError>> {
+        // Without the network feature nothing is asked by name.
+        let _by_name = reference;
+        match self {
+            Self::Layout(layout) => Some(Ok(Box::new(&**layout))),
+            #[cfg(feature = "network")]
+            Self::Registry(client) => reference.map(|reference| {
+                let source = RegistrySource::new(client, reference)?;
+                Ok(Box::new(source) as Box<dyn EvidenceSource>)
+            }),
+        }
+    }
+}
+
+/// Where evidence is looked for, in order: store, then registry.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    sources: Vec<ConfiguredSource>,
+}
+
+/// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
+pub trait EventLog {
+    /// Takes one event, in the order in which the session saw it.
+    fn note(&mut self, event: &Event);
+}
+
+/// Keeps nothing.
+#[derive(Debug, Default)]
+pub struct Unrecorded;
+
+impl EventLog for Unrecorded {
+    fn note(&mut self, _: &Event) {}
+}
+
+impl Engine {
+    /// An engine that asks these sources, in this order.
+    #[must_use]
+    pub fn new(sources: Vec<ConfiguredSource>) -> Self {
+        Self { sources }
+    }
+
+    /// Judges one question with a trust bundle, now.
+    pub fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock();
+        let started = Instant::now();
+        match self.resolve(question, time, deadline) {
+            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
+        }
+    }
+
+    /// Judges one question about one digest that is known, and shows `log` everything that the verdict is made of.
+    pub fn judge_subject(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+        log: &mut dyn EventLog,
+    ) -> Verdict {
+        let started = Instant::now();
+        let mut verdict = self.gather(believed, subject, deadline, log);
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+
+    /// Finds the digest that a question is about.
+    ///
+    /// # Errors
+    /// [`Unresolved`]: there is nothing to judge.
+    pub fn resolve(
+        &self,
+        question: &Question,
+        time: UnixTime,
+        deadline: Instant,
+    ) -> Result<Subject, Unresolved> {
+        let resolution = resolve::resolve(&self.sources, question, deadline)?;
+        Ok(Subject {
+            name: resolution.reference.as_str().to_owned(),
+            reference: Some(resolution.reference),
+            digest: resolution.digest,
+            platform: question.platform.clone(),
+            place: question.place.clone(),
+            time,
+        })
+    }
+
+    fn gather(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+        log: &mut dyn EventLog,
+    ) -> Verdict {
+        let mut session = Session::open(believed, subject);
+        // The store and the registry share what one verdict may read.
+        let mut budget = Budget::default();
+        for source in &self.sources {
+            if session.needs() == Needs::Nothing {
+                break;
+            }
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted: Wanted::Signatures, deadline };
+            let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
+            let visited = opened.and_then(|source| {
+                source.visit(asked, &mut budget, &mut |found| {
+                    let event = Event::Found(found);
+                    log.note(&event);
+                    session.take(&event);
+                    // All of a source is read: what comes first must not decide.
+                    Flow::Continue
+                })
+            });
+            for event in Event::after_visit(visited) {
+                log.note(&event);
+                session.take(&event);
+            }
+        }
+        session.close()
+    }
+}
+
+/// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.
+#[must_use]
+pub fn wall_clock() -> UnixTime {
+    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// What could not be resolved, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The stable code.
+    pub reason: Reason,
+    /// The name as far as it could be normalised.
+    pub reference: String,
+    /// The digest as given.
+    pub digest: String,
+    /// What was tried, in words.
+    pub detail: String,
+}
+
+impl Unresolved {
+    /// The verdict on it: a denial.
+    pub fn verdict(
+        &self,
+        believed: Believed<'_>,
+        question: &Question,
+        time: UnixTime,
+        started: Instant,
+    ) -> Verdict {
+        let mut verdict = explain::unresolved(believed, question, time, self);
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+}
+
+fn elapsed_us(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Parses a reference and checks it against a digest that was given beside it.
+fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Digest>), Unresolved> {
+    let failed = |reason, detail: String| Unresolved {
+        reason,
+        reference: reference.to_owned(),
+        digest: digest.unwrap_or_default().to_owned(),
+        detail,
+    };
+    let parsed = Reference::parse(reference).map_err(|error| {
+        failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}"))
+    })?;
+    let given = match digest {
+        Some(text) => Some(Digest::parse(text).map_err(|error| {
+            failed(Reason::DigestInvalid, format!("{text:?} is not a SHA-256 digest: {error}"))
+        })?),
+        None => None,
+    };
+    match (given, parsed.digest()) {
+        (Some(given), Some(in_name)) if given != in_name => Err(failed(
+            Reason::DigestConflict,
+            format!("the name says {in_name}, but {given} was given beside it"),
+        )),
+        (given, in_name) => Ok((parsed, given.or(in_name))),
+    }
 }

@@ -4,7 +4,7 @@
 
 /// Why bytes are not the DER that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
+pub(crate) enum Error {
     /// Ends early, or another tag than asked for.
     Unexpected,
     /// A length in more octets than needed, indefinite, or beyond 65,535.

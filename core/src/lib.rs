@@ -1,4 +1,20 @@
 //! The pullward verification core: bytes and a time in, a verdict out.
+//!
+//! `no_std`, no allocation, no `unsafe`, no I/O, no clock. Everything that decides whether an image may run is in
+//! this crate; everything else brings it bytes.
+//!
+//! # The way of a verdict
+//!
+//! 1. Bytes are bounded ([`limits`]) and read strictly: [`encoding`] (base64, hex, PEM), [`json`], [`time`],
+//!    [`oci`] (digests), [`mod@reference`] (image names), [`pattern`] (what rules match).
+//! 2. [`trust`] opens the node's trust bundle: root signatures, then every field, then an index.
+//! 3. [`judge::Judge::open`] finds the rules that decide one question.
+//! 4. Evidence is offered piece by piece. [`mod@verify`] reads its form ([`bundle`], [`dsse`], [`simple_signing`]),
+//!    checks its [`signature`] by the keys that the rule asks for, and only then what was signed ([`intoto`]). What
+//!    passes is [`verify::Verified`], which nothing else can make and without which nothing counts.
+//! 5. [`judge::Judge::decide`] says allow or deny, with a [`verdict::Reason`].
+//!
+//! Errors are `Copy` and `Eq`, say who is at fault, and lead to a stable code. Every error is a denial.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(
@@ -10,12 +26,24 @@
     clippy::unreachable
 )]
 
-pub mod der;
+pub mod bundle;
+#[cfg(feature = "rsa")]
+mod der;
+pub mod dsse;
 pub mod encoding;
+pub mod intoto;
 pub mod json;
+pub mod judge;
 pub mod limits;
 pub mod oci;
 pub mod pattern;
 pub mod reference;
 pub mod signature;
+pub mod simple_signing;
 pub mod time;
+pub mod trust;
+pub mod verdict;
+pub mod verify;
+
+/// Version of this engine, as verdicts and records name it.
+pub const ENGINE: &str = concat!("pullward-core ", env!("CARGO_PKG_VERSION"));

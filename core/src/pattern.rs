@@ -302,7 +302,7 @@ fn next(path: &str) -> (&str, Option<&str>) {
 }
 
 /// Characters of one component or tag; `*` is any number of them, `?` exactly one.
-fn segment_matches(glob: &str, text: &str) -> bool {
+pub(crate) fn segment_matches(glob: &str, text: &str) -> bool {
     let (mut glob, mut text) = (glob.as_bytes(), text.as_bytes());
     let mut star: Option<(&[u8], &[u8])> = None;
     loop {

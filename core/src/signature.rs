@@ -6,11 +6,15 @@
 //!
 //! What this does *not* do: decide whether a key is trusted, or when.
 
+#[cfg(feature = "ed25519")]
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use p256::ecdsa::VerifyingKey as P256Key;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+#[cfg(feature = "p384")]
 use p384::ecdsa::VerifyingKey as P384Key;
-use p384::ecdsa::signature::hazmat::PrehashVerifier as _;
-use sha2::{Digest as _, Sha256, Sha384};
+#[cfg(feature = "p384")]
+use sha2::Sha384;
+use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
 use crate::limits;
@@ -23,7 +27,7 @@ mod rsa;
 pub enum KeyError {
     /// Not one PEM block `PUBLIC KEY` in strict base64.
     Pem(encoding::Error),
-    /// Not the SPKI of P-256, P-384, Ed25519 or (where built in) RSA, in its one DER form with a named curve.
+    /// Not the SPKI of P-256 or of a kind that is built in (P-384, Ed25519, RSA), in its one DER form with a named curve.
     Unsupported,
     /// A point that is not on the curve, is the identity, or has small order.
     Point,
@@ -53,9 +57,9 @@ pub enum SignedFormat {
 pub enum KeyType {
     /// ECDSA on NIST P-256.
     P256,
-    /// ECDSA on NIST P-384.
+    /// ECDSA on NIST P-384; verified where the feature `p384` is built in.
     P384,
-    /// Ed25519 (RFC 8032), pure.
+    /// Ed25519 (RFC 8032), pure; verified where the feature `ed25519` is built in.
     Ed25519,
     /// RSA, PKCS#1 v1.5, 2,048 to 4,096 bits, e = 65,537.
     Rsa,
@@ -92,10 +96,15 @@ pub struct PublicKey {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "no allocation here, and keys are held one at a time")]
+#[cfg_attr(
+    any(feature = "p384", feature = "ed25519", feature = "rsa"),
+    expect(clippy::large_enum_variant, reason = "no allocation here, and keys are held one at a time")
+)]
 enum Material {
     P256(P256Key),
+    #[cfg(feature = "p384")]
     P384(P384Key),
+    #[cfg(feature = "ed25519")]
     Ed25519(Ed25519Key),
     #[cfg(feature = "rsa")]
     Rsa(rsa::Key),
@@ -121,30 +130,36 @@ impl PublicKey {
         let material = if let Some(point) = der.strip_prefix(P256_PREFIX) {
             uncompressed(point, 65)?;
             Material::P256(P256Key::from_sec1_bytes(point).map_err(|_| KeyError::Point)?)
-        } else if let Some(point) = der.strip_prefix(P384_PREFIX) {
+        } else {
+            Self::optional_kind(der)?
+        };
+        Ok(Self { id, material })
+    }
+
+    /// The kinds that a feature builds in.
+    #[cfg_attr(
+        not(any(feature = "p384", feature = "ed25519", feature = "rsa")),
+        expect(unused_variables, reason = "without a feature every other kind is unsupported")
+    )]
+    fn optional_kind(der: &[u8]) -> Result<Material, KeyError> {
+        #[cfg(feature = "p384")]
+        if let Some(point) = der.strip_prefix(P384_PREFIX) {
             uncompressed(point, 97)?;
-            Material::P384(P384Key::from_sec1_bytes(point).map_err(|_| KeyError::Point)?)
-        } else if let Some(point) = der.strip_prefix(ED25519_PREFIX) {
+            return Ok(Material::P384(P384Key::from_sec1_bytes(point).map_err(|_| KeyError::Point)?));
+        }
+        #[cfg(feature = "ed25519")]
+        if let Some(point) = der.strip_prefix(ED25519_PREFIX) {
             let bytes = point.try_into().map_err(|_| KeyError::Unsupported)?;
             let key = Ed25519Key::from_bytes(bytes).map_err(|_| KeyError::Point)?;
             // The decoder reduces coordinates modulo p: one key must not have two spellings.
             if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
                 return Err(KeyError::Point);
             }
-            Material::Ed25519(key)
-        } else {
-            return Self::from_rsa_spki(id, der);
-        };
-        Ok(Self { id, material })
-    }
-
-    #[cfg(feature = "rsa")]
-    fn from_rsa_spki(id: KeyId, der: &[u8]) -> Result<Self, KeyError> {
-        Ok(Self { id, material: Material::Rsa(rsa::Key::from_spki(der)?) })
-    }
-
-    #[cfg(not(feature = "rsa"))]
-    fn from_rsa_spki(_: KeyId, _: &[u8]) -> Result<Self, KeyError> {
+            return Ok(Material::Ed25519(key));
+        }
+        #[cfg(feature = "rsa")]
+        return rsa::Key::from_spki(der).map(Material::Rsa);
+        #[cfg(not(feature = "rsa"))]
         Err(KeyError::Unsupported)
     }
 
@@ -159,7 +174,9 @@ impl PublicKey {
     pub fn key_type(&self) -> KeyType {
         match self.material {
             Material::P256(_) => KeyType::P256,
+            #[cfg(feature = "p384")]
             Material::P384(_) => KeyType::P384,
+            #[cfg(feature = "ed25519")]
             Material::Ed25519(_) => KeyType::Ed25519,
             #[cfg(feature = "rsa")]
             Material::Rsa(_) => KeyType::Rsa,
@@ -186,6 +203,7 @@ impl PublicKey {
                 let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
                 key.verify_prehash(&Sha256::digest(message), &signature).map_err(|_| SignatureInvalid)
             }
+            #[cfg(feature = "p384")]
             (Material::P384(key), CosignLegacy | Bundle) => {
                 let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
                 if format == CosignLegacy {
@@ -195,6 +213,7 @@ impl PublicKey {
                 }
                 .map_err(|_| SignatureInvalid)
             }
+            #[cfg(feature = "ed25519")]
             (Material::Ed25519(key), CosignLegacy | Bundle | Ours) => {
                 let signature =
                     ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
@@ -202,6 +221,7 @@ impl PublicKey {
             }
             #[cfg(feature = "rsa")]
             (Material::Rsa(key), CosignLegacy | Bundle) => key.verify_pkcs1_sha256(message, signature),
+            #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]
             (Material::Rsa(_), Ours) => Err(SignatureInvalid),
@@ -220,9 +240,11 @@ const P256_PREFIX: &[u8] = &[
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// SEQUENCE { SEQUENCE { id-ecPublicKey, secp384r1 }, BIT STRING of 97 bytes }.
+#[cfg(feature = "p384")]
 const P384_PREFIX: &[u8] = &[
     0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
     0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
 ];
 /// SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING of 32 bytes }.
+#[cfg(feature = "ed25519")]
 const ED25519_PREFIX: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

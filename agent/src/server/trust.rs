@@ -31,7 +31,7 @@ pub struct TrustFailure {
 }
 
 /// A trust bundle and when it was loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Held {
     /// The bundle.
     pub trust: InstalledTrust,

@@ -1,0 +1,248 @@
+//! One question being judged: events in, a verdict out.
+//!
+//! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
+//! same verdict, byte for byte except for `elapsed_us`.
+
+use pullward_core::judge::{
+    Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
+};
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+use pullward_core::signature::KeyId;
+use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
+use pullward_core::verify::Evidence;
+use serde::{Deserialize, Serialize};
+
+use super::{Believed, explain};
+use crate::evidence::{Fault, Format, Found, Gathered, SourceError};
+use crate::verdict::{Decision, EvidenceRow, Outcome, Place, Verdict};
+
+/// What is judged, and when and where.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The normalised reference; none for a layout that was given no name.
+    pub reference: Option<Reference>,
+    /// How the verdict names it.
+    pub name: String,
+    /// The digest.
+    pub digest: Digest,
+    /// `os/arch[/variant]`.
+    pub platform: String,
+    /// Which hook asks.
+    pub place: Place,
+    /// The time of judgement.
+    pub time: UnixTime,
+}
+
+/// Something that a session learns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A piece of evidence.
+    Found(Found),
+    /// An attached thing that could not be handed over.
+    Rejected(RejectedItem),
+    /// A source that could not be read to its end.
+    Failed(FailedSource),
+    /// A source was read; what may explain why there is nothing.
+    Note(String),
+}
+
+/// An attached thing that could not be handed over, as verdict and record have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedItem {
+    /// The source's name.
+    pub source: String,
+    /// Digest of its blob or manifest; empty where none could be named.
+    pub digest: String,
+    /// Stable code.
+    pub code: String,
+    /// The same in words.
+    pub detail: String,
+    /// Whether it was listed and could not be read: then nobody knows what it says.
+    pub unread: bool,
+}
+
+/// A source that could not be read to its end, as verdict and record have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedSource {
+    /// Whether a bound was reached; else it could not be reached or understood.
+    pub limit: bool,
+    /// What happened, in words.
+    pub detail: String,
+}
+
+impl Event {
+    /// What a visit leaves behind besides its pieces.
+    pub(super) fn after_visit(visited: Result<Gathered, SourceError>) -> Vec<Self> {
+        let gathered = match visited {
+            Ok(gathered) => gathered,
+            Err(error) => {
+                let limit = error.fault() == Fault::Limit;
+                return vec![Self::Failed(FailedSource { limit, detail: error.to_string() })];
+            }
+        };
+        let source = gathered.source.as_str();
+        let rejected = gathered.rejected.iter().map(|item| {
+            Self::Rejected(RejectedItem {
+                source: source.to_owned(),
+                digest: item.blob.or(item.manifest).map(|digest| digest.to_string()).unwrap_or_default(),
+                code: item.reason.code().to_owned(),
+                detail: item.reason.to_string(),
+                unread: item.reason.is_unread(),
+            })
+        });
+        let notes = gathered.hints.iter().map(|hint| Self::Note(format!("{source}: {hint}")));
+        rejected.chain(notes).collect()
+    }
+}
+
+/// A question that is being judged.
+#[derive(Debug)]
+pub struct Session<'a> {
+    believed: Believed<'a>,
+    subject: &'a Subject,
+    judge: Judge<'a>,
+    rows: Vec<EvidenceRow>,
+    notes: Vec<String>,
+    failures: Vec<String>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Session<'a> {
+    /// Opens a session.
+    #[must_use]
+    pub fn open(believed: Believed<'a>, subject: &'a Subject) -> Self {
+        let question = CoreQuestion {
+            reference: subject.reference.as_ref(),
+            digest: subject.digest,
+            time: subject.time,
+            pod_namespace: subject.place.pod_namespace.as_deref(),
+        };
+        Self {
+            believed,
+            subject,
+            judge: Judge::open(believed.as_core(), &question),
+            rows: Vec::new(),
+            notes: Vec::new(),
+            failures: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether more evidence can change anything.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        self.judge.needs()
+    }
+
+    /// Takes one event.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::Found(found) => self.take_found(found),
+            Event::Rejected(item) => {
+                if item.unread {
+                    self.judge.source_failed();
+                    self.failures.push(format!("{}: {}", item.source, item.detail));
+                }
+                self.rows.push(EvidenceRow {
+                    format: "unknown".to_owned(),
+                    source: item.source.clone(),
+                    digest: item.digest.clone(),
+                    predicate_type: None,
+                    authority: None,
+                    identity: None,
+                    time: None,
+                    outcome: Outcome::Rejected,
+                    code: Some(item.code.clone()),
+                    detail: Some(item.detail.clone()),
+                });
+            }
+            Event::Failed(failure) => {
+                if failure.limit {
+                    self.judge.limit_reached(Reason::EvidenceLimit);
+                } else {
+                    self.judge.source_failed();
+                }
+                self.failures.push(failure.detail.clone());
+            }
+            Event::Note(note) => self.notes.push(note.clone()),
+        }
+    }
+
+    fn take_found(&mut self, found: &Found) {
+        let evidence = match found.format {
+            Format::Bundle => Evidence::Bundle(&found.content),
+            Format::LegacyAttestation => Evidence::Envelope(&found.content),
+            Format::LegacySignature => Evidence::SimpleSigning {
+                payload: &found.content,
+                signature: found.signature.as_deref().unwrap_or_default(),
+            },
+        };
+        let needed = evidence.scratch_bytes();
+        if self.scratch.len() < needed {
+            self.scratch = vec![0; needed];
+        }
+        let outcome = self.judge.offer(&evidence, &found.digest, &mut self.scratch);
+        self.rows.push(row(found, &outcome));
+    }
+
+    /// Closes the session.
+    pub fn close(self) -> Verdict {
+        let decision = self.judge.decide();
+        let mut notes = self.notes;
+        // A failure after everything was met is worth knowing and changes nothing.
+        notes.extend(self.failures.iter().cloned());
+        let message = explain::message(self.subject, &decision, &self.rows, &self.failures);
+        let decided = match decision.ruling {
+            Ruling::Allow => Decision::Allow,
+            Ruling::Deny => Decision::Deny,
+        };
+        explain::verdict(
+            self.believed,
+            self.subject,
+            explain::Parts {
+                decision: decided,
+                mode: decision.mode,
+                would_deny: decision.would_deny(),
+                reason: decision.reason,
+                message,
+                rule: decision.rule.map(|rule| rule.name().to_owned()),
+                evidence: self.rows,
+                notes,
+            },
+        )
+    }
+}
+
+fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
+    let (result, code, detail) = match outcome.standing {
+        Standing::Accepted => (Outcome::Accepted, None, None),
+        Standing::Ignored(reason) => {
+            (Outcome::Ignored, Some(reason.code().to_owned()), Some(reason.meaning().to_owned()))
+        }
+        Standing::Rejected(error) => {
+            let reason = error.reason();
+            let detail = format!("{} ({error:?})", reason.meaning());
+            (Outcome::Rejected, Some(reason.code().to_owned()), Some(detail))
+        }
+        Standing::Revoked => {
+            let reason = Reason::EvidenceRevoked;
+            (Outcome::Rejected, Some(reason.code().to_owned()), Some(reason.meaning().to_owned()))
+        }
+    };
+    EvidenceRow {
+        format: found.format.as_str().to_owned(),
+        source: found.source.as_str().to_owned(),
+        digest: found.digest.to_string(),
+        predicate_type: outcome.predicate_type.as_ref().map(ToString::to_string),
+        authority: outcome.authority.map(str::to_owned),
+        identity: outcome.key.map(|KeyId(id)| format!("key {}", Digest::from_sha256(id))),
+        time: None,
+        outcome: result,
+        code,
+        detail,
+    }
+}

@@ -1,0 +1,441 @@
+//! From verified to decided: one question, the rules of the trust bundle, and what the evidence adds up to.
+//!
+//! A [`Judge`] is opened for one question. It finds the rules that decide, is offered evidence piece by piece (so
+//! that one blob is held at a time), and is closed into a [`Decision`]. It is monotonic: evidence that does not
+//! verify changes nothing but the reason, and withholding evidence can only deny.
+//!
+//! What it does *not* do: look for evidence, or know the clock.
+
+use crate::limits;
+use crate::oci::Digest;
+use crate::reference::Reference;
+use crate::signature::{KeyId, PublicKey};
+use crate::time::UnixTime;
+use crate::trust::{IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
+use crate::verdict::Reason;
+use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Verified};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    /// The name that the image is asked for by. Without one no rule can match; a bare key needs none.
+    pub reference: Option<&'q Reference>,
+    /// The digest that it was resolved to: the only thing that evidence can be about.
+    pub digest: Digest,
+    /// The time of judgement. A time before the bundle's issue counts as the issue.
+    pub time: UnixTime,
+    /// The pod's namespace, where the hook is told.
+    pub pod_namespace: Option<&'q str>,
+}
+
+/// What is believed.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'a> {
+    /// A trust bundle, opened with the node's root keys.
+    Bundle(TrustBundle<'a>),
+    /// One key, for `verify --key`: one verified signature by it is enough.
+    Key(&'a PublicKey),
+}
+
+/// Whether more evidence can change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Some requirement is still open.
+    Evidence,
+    /// Everything is met, or nothing can be.
+    Nothing,
+}
+
+/// What became of one piece of evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    /// Whether it counts.
+    pub standing: Standing,
+    /// The authority that signed, where one did.
+    pub authority: Option<&'a str>,
+    /// The key that signed, where a trusted one did.
+    pub key: Option<KeyId>,
+    /// The predicate type of a verified statement that is no image signature; cut where it is longer.
+    pub predicate_type: Option<heapless::String<128>>,
+}
+
+/// Whether a piece of evidence counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It verified and counts towards a requirement.
+    Accepted,
+    /// It verified, and no requirement asks for it.
+    Ignored(Reason),
+    /// It did not verify.
+    Rejected(verify::Error),
+    /// It is on the bundle's list of revoked evidence; it was not looked into.
+    Revoked,
+}
+
+/// What was decided. Not an answer until it is looked at.
+#[must_use]
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// Whether the image may be pulled and run.
+    pub ruling: Ruling,
+    /// Why, also where audit mode lets through what enforce would not.
+    pub reason: Reason,
+    /// The deciding rule's mode; enforce where there is none.
+    pub mode: Mode,
+    /// The rule that decided.
+    pub rule: Option<Rule<'a>>,
+    /// Distinct authorities that signed, and how many the rule asks for.
+    pub signed: (u32, u64),
+}
+
+/// The two answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// The image may be pulled and run.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+impl Decision<'_> {
+    /// Whether audit mode let through what enforce would have denied.
+    #[must_use]
+    pub fn would_deny(&self) -> bool {
+        self.ruling == Ruling::Allow && self.reason.class() != crate::verdict::ReasonClass::Allow
+    }
+}
+
+/// A question that is being judged.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    trust: Trust<'a>,
+    digest: Digest,
+    /// A reason that no evidence and no mode can change.
+    settled: Option<Reason>,
+    /// The rules that may decide, all of which have to allow: more than one only where the namespace is unknown.
+    candidates: heapless::Vec<Candidate<'a>, { limits::OPEN_RULES }>,
+    budget: Budget,
+    unreachable: bool,
+    limit: Option<Reason>,
+}
+
+#[derive(Debug)]
+struct Candidate<'a> {
+    /// `None` with a bare key, and for "no rule matches".
+    rule: Option<Rule<'a>>,
+    mode: Mode,
+    at_least: u64,
+    /// What no evidence can change: the mode says so, or nothing can meet the rule.
+    fixed: Option<Reason>,
+    /// One bit per place in `signed_by`.
+    signed: u64,
+    /// The most telling rejection so far.
+    rejection: Option<Reason>,
+}
+
+impl<'a> Judge<'a> {
+    /// Opens a question: finds the rules that decide it.
+    ///
+    /// An error inside the trust bundle does not fail here, it settles the question as denied.
+    #[must_use]
+    pub fn open(trust: Trust<'a>, question: &Question<'_>) -> Self {
+        let mut judge = Self {
+            trust,
+            digest: question.digest,
+            settled: None,
+            candidates: heapless::Vec::new(),
+            budget: Budget::new(),
+            unreachable: false,
+            limit: None,
+        };
+        judge.settled = match trust {
+            Trust::Key(_) => judge.push(Candidate::of_key()).err(),
+            Trust::Bundle(bundle) => judge.find_rules(bundle, question).unwrap_or(Some(Reason::TrustInvalid)),
+        };
+        judge
+    }
+
+    /// Fills the candidates, or returns the reason that settles the question.
+    fn find_rules(
+        &mut self,
+        bundle: TrustBundle<'a>,
+        question: &Question<'_>,
+    ) -> Result<Option<Reason>, TrustError> {
+        let index = bundle.index();
+        if index.version() == 0 {
+            return Ok(Some(Reason::TrustMissing));
+        }
+        if bundle.revoked()?.digests().contains(question.digest.as_bytes()) {
+            return Ok(Some(Reason::DigestRevoked));
+        }
+        if question.time.max(index.issued()) >= index.expires() {
+            return Ok(Some(Reason::TrustExpired));
+        }
+        let Some(reference) = question.reference else { return Ok(Some(Reason::ReferenceInvalid)) };
+        for rule in bundle.rules_for(reference.host()) {
+            let rule = rule?;
+            if !rule.matches(reference)? {
+                continue;
+            }
+            let digests = bundle.digests_of(&rule)?;
+            if digests.is_some_and(|digests| !digests.contains(question.digest.as_bytes())) {
+                continue;
+            }
+            let namespaces = rule.namespaces(question.pod_namespace)?;
+            if namespaces == Namespaces::Excluded {
+                continue;
+            }
+            if let Err(reason) = self.push(Candidate::of_rule(rule)?) {
+                return Ok(Some(reason));
+            }
+            if namespaces != Namespaces::Unknown {
+                return Ok(None);
+            }
+        }
+        Ok(self.push(Candidate::of_nothing()).err())
+    }
+
+    fn push(&mut self, candidate: Candidate<'a>) -> Result<(), Reason> {
+        self.candidates.push(candidate).map_err(|_| Reason::NamespaceUnknown)
+    }
+
+    /// Whether more evidence can change anything.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let open = self.settled.is_none() && self.candidates.iter().any(Candidate::is_open);
+        if open { Needs::Evidence } else { Needs::Nothing }
+    }
+
+    /// Verifies one piece of evidence and counts what it adds. `source` is the digest of the evidence itself;
+    /// `scratch` needs [`Evidence::scratch_bytes`].
+    pub fn offer(&mut self, evidence: &Evidence<'_>, source: &Digest, scratch: &mut [u8]) -> Outcome<'a> {
+        let mut best = Outcome::of(Standing::Ignored(self.settled.unwrap_or(Reason::AllowedByRule)));
+        if let Trust::Bundle(bundle) = self.trust
+            && bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes()))
+        {
+            for candidate in &mut self.candidates {
+                candidate.reject(Reason::EvidenceRevoked);
+            }
+            return Outcome::of(Standing::Revoked);
+        }
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
+            let budget = &mut self.budget;
+            let verified = match (self.trust, candidate.rule) {
+                (Trust::Bundle(bundle), Some(rule)) => {
+                    verify::verify(evidence, &self.digest, candidate_keys(bundle, rule), budget, scratch)
+                }
+                (Trust::Key(key), _) => {
+                    let only = CandidateKey { position: 0, key: key.clone(), state: KeyState::Usable };
+                    verify::verify(evidence, &self.digest, core::iter::once(only), budget, scratch)
+                }
+                (Trust::Bundle(_), None) => continue,
+            };
+            let outcome = match verified {
+                Ok(verified) => candidate.count(&verified, self.trust),
+                Err(error) => {
+                    if error == verify::Error::Budget {
+                        self.limit = Some(Reason::SignatureLimit);
+                    }
+                    candidate.reject(error.reason());
+                    Outcome::of(Standing::Rejected(error))
+                }
+            };
+            if !matches!(best.standing, Standing::Accepted) {
+                best = outcome;
+            }
+        }
+        best
+    }
+
+    /// Says that a source of evidence could not be read. It matters only while a requirement is open.
+    pub fn source_failed(&mut self) {
+        self.unreachable = true;
+    }
+
+    /// Says that a source holds more than is read. It denies whatever was found before: what comes first must not
+    /// decide.
+    pub fn limit_reached(&mut self, reason: Reason) {
+        self.limit = Some(reason);
+    }
+
+    /// Closes the question.
+    pub fn decide(&self) -> Decision<'a> {
+        if let Some(reason) = self.settled {
+            return Decision {
+                ruling: Ruling::Deny,
+                reason,
+                mode: Mode::Enforce,
+                rule: None,
+                signed: (0, 0),
+            };
+        }
+        let mut allowed = None;
+        let mut denied = None;
+        for candidate in &self.candidates {
+            let decision = candidate.decide(self.limit, self.unreachable);
+            // Of several denials the first is told, of several admissions the one that audit mode let through.
+            if decision.ruling == Ruling::Deny {
+                denied = denied.or(Some(decision));
+            } else if allowed.is_none_or(|allowed: Decision<'_>| !allowed.would_deny()) {
+                allowed = Some(decision);
+            }
+        }
+        if let Some(denied) = denied {
+            // In one namespace it would be allowed and in another not, and this hook does not know which it is.
+            let differ = allowed.is_some() && !denied.reason.is_error();
+            return Decision {
+                reason: if differ { Reason::NamespaceUnknown } else { denied.reason },
+                ..denied
+            };
+        }
+        allowed.unwrap_or(Decision {
+            ruling: Ruling::Deny,
+            reason: Reason::InternalError,
+            mode: Mode::Enforce,
+            rule: None,
+            signed: (0, 0),
+        })
+    }
+}
+
+impl<'a> Candidate<'a> {
+    fn of_key() -> Self {
+        Self { rule: None, mode: Mode::Enforce, at_least: 1, fixed: None, signed: 0, rejection: None }
+    }
+
+    fn of_nothing() -> Self {
+        Self { fixed: Some(Reason::NoRule), ..Self::of_key() }
+    }
+
+    fn of_rule(rule: Rule<'a>) -> Result<Self, TrustError> {
+        let fixed = match rule.mode() {
+            Mode::Allow => Some(Reason::AllowedByRule),
+            Mode::Deny => Some(Reason::DeniedByRule),
+            Mode::Enforce | Mode::Audit
+                if rule.asks_for_attestations()? || rule.index() == IndexMode::Parent =>
+            {
+                Some(Reason::RequirementUnsupported)
+            }
+            Mode::Enforce | Mode::Audit => None,
+        };
+        Ok(Self {
+            rule: Some(rule),
+            mode: rule.mode(),
+            at_least: rule.at_least(),
+            fixed,
+            signed: 0,
+            rejection: None,
+        })
+    }
+
+    fn is_open(&self) -> bool {
+        self.fixed.is_none() && !self.is_met()
+    }
+
+    fn is_met(&self) -> bool {
+        self.at_least > 0 && u64::from(self.count_distinct()) >= self.at_least
+    }
+
+    /// Distinct authorities that signed. A key that several authorities have counts for the first of them that
+    /// lists it, so it counts once; so do several signatures of one authority (T-19).
+    fn count_distinct(&self) -> u32 {
+        self.signed.count_ones()
+    }
+
+    fn count(&mut self, verified: &Verified<'_>, trust: Trust<'a>) -> Outcome<'a> {
+        let authority = match (trust, self.rule) {
+            (Trust::Bundle(_), Some(rule)) => {
+                let mut names = rule.signed_by().ok().into_iter().flatten();
+                names.nth(usize::from(verified.position())).and_then(Result::ok)
+            }
+            _ => None,
+        };
+        let mut outcome = Outcome::of(Standing::Accepted);
+        outcome.authority = authority;
+        outcome.key = Some(verified.key());
+        match verified.claim() {
+            Claim::ImageSignature => self.signed |= 1_u64.wrapping_shl(u32::from(verified.position())),
+            Claim::Attestation(predicate_type) => {
+                self.reject(Reason::PredicateNotSignature);
+                outcome.standing = Standing::Ignored(Reason::PredicateNotSignature);
+                let mut text = heapless::String::new();
+                // A longer one is cut: it is for reading only.
+                let _cut = predicate_type.chars().try_for_each(|c| text.push(c));
+                outcome.predicate_type = Some(text);
+            }
+        }
+        outcome
+    }
+
+    fn reject(&mut self, reason: Reason) {
+        if self.rejection.is_none_or(|known| rank(reason) > rank(known)) {
+            self.rejection = Some(reason);
+        }
+    }
+
+    fn decide(&self, limit: Option<Reason>, unreachable: bool) -> Decision<'a> {
+        let reason = match (self.fixed, limit) {
+            (Some(fixed), _) => fixed,
+            (None, Some(limit)) => limit,
+            (None, None) if self.is_met() => Reason::Signed,
+            (None, None) if unreachable => Reason::EvidenceUnreachable,
+            (None, None) if self.signed != 0 => Reason::ThresholdNotMet,
+            (None, None) => self.rejection.unwrap_or(Reason::Unsigned),
+        };
+        let allow = reason.class() == crate::verdict::ReasonClass::Allow || self.mode == Mode::Audit;
+        Decision {
+            ruling: if allow { Ruling::Allow } else { Ruling::Deny },
+            reason,
+            mode: self.mode,
+            rule: self.rule,
+            signed: (self.count_distinct(), self.at_least),
+        }
+    }
+}
+
+impl Outcome<'_> {
+    fn of(standing: Standing) -> Self {
+        Self { standing, authority: None, key: None, predicate_type: None }
+    }
+}
+
+/// The keys that a rule asks for, with what the bundle says of each.
+///
+/// Everything here was read once when the bundle was opened. Should a name or key not read now, it is left out,
+/// which can only deny.
+fn candidate_keys<'a>(
+    bundle: TrustBundle<'a>,
+    rule: Rule<'a>,
+) -> impl Iterator<Item = CandidateKey> + Clone + use<'a> {
+    let names = rule.signed_by().ok().into_iter().flatten().enumerate();
+    names.flat_map(move |(place, name)| {
+        let authority = name.and_then(|name| bundle.authority(name)).ok();
+        let keys = authority.and_then(|authority| authority.keys().ok());
+        keys.into_iter().flatten().filter_map(move |key| {
+            let (key, authority, revoked) = (key.ok()?, authority?, bundle.revoked().ok()?);
+            let state = if revoked.has_key(key.key.id()).ok()? {
+                KeyState::Revoked
+            } else if revoked.has_authority(authority.name()).ok()? {
+                KeyState::AuthorityRevoked
+            } else {
+                key.state()
+            };
+            Some(CandidateKey { position: u8::try_from(place).ok()?, key: key.key, state })
+        })
+    })
+}
+
+/// How much a rejection tells: the further a piece of evidence got, the more.
+fn rank(reason: Reason) -> u8 {
+    match reason {
+        Reason::EvidenceTooLarge | Reason::EnvelopeMalformed | Reason::SignatureMalformed => 1,
+        Reason::PredicateNotSignature => 2,
+        Reason::BundleVersion | Reason::CertificateUnsupported | Reason::MessageSignatureUnsupported => 3,
+        Reason::EnvelopeSignatures | Reason::PayloadType | Reason::EvidenceRevoked => 4,
+        Reason::UntrustedKey => 5,
+        Reason::DigestMismatch => 7,
+        Reason::KeyRevoked | Reason::AuthorityRevoked | Reason::KeyRetired | Reason::KeyWindowNoTime => 8,
+        // What a trusted key has signed in a wrong form.
+        _ => 6,
+    }
+}

@@ -1,0 +1,197 @@
+//! Reason codes: one enum, each with what it means and what an operator does next.
+//!
+//! A denial ("judged and refused") and an error ("could not decide") never share a code. Codes are stable: they
+//! are never renamed and never reused.
+
+/// Whether a reason lets an image through, refuses it, or says that nothing could be decided. The last denies too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasonClass {
+    /// The image may be pulled and run.
+    Allow,
+    /// It was judged and refused: exit code 1.
+    Deny,
+    /// It could not be judged, and so is refused: exit code 2.
+    Error,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal, $class:ident, $next:literal;)+) => {
+        /// Why a verdict is what it is, or what is wrong with one piece of evidence.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[doc = $meaning])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What it lets happen.
+            #[must_use]
+            pub const fn class(self) -> ReasonClass {
+                match self { $(Self::$name => ReasonClass::$class,)+ }
+            }
+
+            /// What it means, in words.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($meaning,)+).trim_ascii(),)+ }
+            }
+
+            /// What an operator does next.
+            #[must_use]
+            pub const fn next_step(self) -> &'static str {
+                match self { $(Self::$name => $next,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// the image carries what the policy asks for
+    Signed = "signed", Allow, "nothing to do";
+    /// a rule with mode allow matches
+    AllowedByRule = "allowed-by-rule", Allow, "nothing to do";
+
+    /// a rule with mode deny matches
+    DeniedByRule = "denied-by-rule", Deny, "use another image, or ask the owner of the policy to change the rule";
+    /// no rule of the policy matches this reference
+    NoRule = "no-rule", Deny, "add a rule that matches it to the policy, then build and install the trust bundle";
+    /// no signature was found for this digest
+    Unsigned = "unsigned", Deny, "sign this digest, and copy signatures along when the image is copied";
+    /// signatures were found, but none is by a key that the rule asks for
+    UntrustedKey = "untrusted-key", Deny, "sign with a key of an authority that the rule names, or name the signer's key in the policy";
+    /// fewer distinct authorities have signed than the rule asks for
+    ThresholdNotMet = "threshold-not-met", Deny, "have the missing authorities sign this digest";
+    /// a trusted key signed, but another image's digest
+    DigestMismatch = "digest-mismatch", Deny, "sign this digest: the signature belongs to other content, perhaps to what this tag named before";
+    /// only attestations were found: no statement says that the image itself is signed
+    PredicateNotSignature = "predicate-not-signature", Deny, "sign the image itself (cosign sign); an attestation is not a signature";
+    /// the signature's encoding is not the one that its format demands
+    SignatureMalformed = "signature-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
+    /// the signed payload is not the JSON that its format demands
+    PayloadMalformed = "payload-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
+    /// the signed payload has a key twice, or a second spelling of it: two readers could read two things
+    PayloadAmbiguous = "payload-ambiguous", Deny, "treat the signer's tooling as suspect, and sign again with a current cosign";
+    /// the signed payload is of a type that is not an image signature's
+    PayloadType = "payload-type", Deny, "sign again with cosign";
+    /// the signed payload names the image by something that is not a lower-case SHA-256 digest
+    PayloadDigest = "payload-digest", Deny, "sign again with cosign, by SHA-256 digest";
+    /// the statement has no subject, or more than can be read
+    StatementSubjects = "statement-subjects", Deny, "sign again with the image as the subject";
+    /// the statement is of an unknown version
+    StatementVersion = "statement-version", Deny, "sign again with a tool that writes in-toto Statement v0.1 or v1";
+    /// the envelope does not have exactly one signature
+    EnvelopeSignatures = "envelope-signatures", Deny, "sign again: evidence has one signature per envelope";
+    /// the envelope or bundle is not the JSON that its format demands
+    EnvelopeMalformed = "envelope-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
+    /// the bundle is of a version that is not known here
+    BundleVersion = "bundle-version", Deny, "sign again with a tool that writes bundle v0.3, or update pullward";
+    /// signed by a certificate, which this version does not verify
+    CertificateUnsupported = "certificate-unsupported", Deny, "sign with a key pair (cosign sign --key)";
+    /// a bare signature over the artifact, which does not say that an image is signed
+    MessageSignatureUnsupported = "message-signature-unsupported", Deny, "sign the image with cosign sign, not cosign sign-blob";
+    /// the evidence is larger than anything of its kind
+    EvidenceTooLarge = "evidence-too-large", Deny, "remove it from the registry, or make the attestation smaller";
+    /// the key that signed is revoked
+    KeyRevoked = "key-revoked", Deny, "sign this digest with a key that is not revoked";
+    /// the authority that signed is revoked
+    AuthorityRevoked = "authority-revoked", Deny, "have another authority sign this digest";
+    /// this piece of evidence is revoked
+    EvidenceRevoked = "evidence-revoked", Deny, "sign this digest again";
+    /// the key that signed is retired: it only counts for digests that this node already has a receipt for
+    KeyRetired = "key-retired", Deny, "sign this digest with the authority's current key";
+    /// the key that signed has a validity window, and nothing proves when it signed
+    KeyWindowNoTime = "key-window-no-time", Deny, "sign with a timestamp, or remove the window from the policy and revoke the key instead";
+    /// this digest is revoked
+    DigestRevoked = "digest-revoked", Deny, "use another version of the image";
+    /// the trust bundle has expired, and it admits no new digests after that
+    TrustExpired = "trust-expired", Deny, "install a current trust bundle (pullward trust install)";
+    /// a rule for some namespaces decides, and this hook is not told the namespace
+    NamespaceUnknown = "namespace-unknown", Deny, "pull through a hook that knows the namespace, or make the rule independent of it";
+    /// the rule asks for something that this version cannot check
+    RequirementUnsupported = "requirement-unsupported", Deny, "update pullward on this node, or take the requirement out of the policy";
+
+    /// the name is not an image reference
+    ReferenceInvalid = "reference-invalid", Error, "check its spelling";
+    /// the digest is not sha256: and 64 lower-case hex digits
+    DigestInvalid = "digest-invalid", Error, "pull by a SHA-256 digest";
+    /// the reference and the digest that was given name two different things
+    DigestConflict = "digest-conflict", Error, "pull again; if it repeats, the registry answers differently each time";
+    /// the name could not be turned into a digest
+    TagNotResolved = "tag-not-resolved", Error, "check that the tag exists and that the registry can be reached, or give --digest";
+    /// the manifest could be read as two different things, or is not what it is said to be
+    ManifestAmbiguous = "manifest-ambiguous", Error, "do not use this image: one digest, two readings";
+    /// the descriptor that containerd handed over is malformed or contradicts its arguments
+    DescriptorInvalid = "descriptor-invalid", Error, "check the versions of containerd and pullward";
+    /// a source of evidence could not be read before the rule was met
+    EvidenceUnreachable = "evidence-unreachable", Error, "make the registry reachable from this node, or put the evidence into its store (oras copy -r --to-oci-layout)";
+    /// a source has more evidence than is read for one image
+    EvidenceLimit = "evidence-limit", Error, "remove what does not belong to the image from the registry: someone may be flooding it";
+    /// more signature checks than one verdict may cost
+    SignatureLimit = "signature-limit", Error, "remove what does not belong to the image from the registry: someone may be flooding it";
+    /// there is no valid trust bundle on this node
+    TrustMissing = "trust-missing", Error, "install a trust bundle (pullward trust install); pullward status says why there is none";
+    /// the trust bundle cannot be read
+    TrustInvalid = "trust-invalid", Error, "build and install it again; this one was not made by pullward trust build";
+    /// the agent has more work than it takes
+    Overloaded = "overloaded", Error, "the pull is tried again by itself; raise [limits] if it repeats";
+    /// no verdict within the time that containerd gives
+    DeadlineExceeded = "deadline-exceeded", Error, "look for a slow registry, or put the evidence into this node's store";
+    /// the agent does not answer
+    AgentUnreachable = "agent-unreachable", Error, "start it (systemctl start pullward) and look into its journal";
+    /// the agent's socket is not one that the agent alone can have made
+    SocketUntrusted = "socket-untrusted", Error, "stop the agent, remove the socket, check who can write its folder, start the agent";
+    /// containerd called with arguments that are not the contract's
+    ArgumentsInvalid = "arguments-invalid", Error, "check the versions of containerd and pullward";
+    /// a fault of pullward itself
+    InternalError = "internal-error", Error, "report it with the record of this verdict (pullward verify --record)";
+}
+
+impl Reason {
+    /// The reason with this code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+
+    /// Whether this says "could not decide".
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.class() == ReasonClass::Error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason, ReasonClass};
+
+    #[test]
+    fn codes_are_unique_and_lead_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+            assert!(reason.code().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+        }
+        assert_eq!(Reason::from_code("no-such-code"), None);
+    }
+
+    #[test]
+    fn every_reason_says_what_it_means_and_what_to_do() {
+        for reason in Reason::ALL {
+            assert!(!reason.meaning().is_empty() && !reason.meaning().starts_with(' '), "{reason:?}");
+            assert!(!reason.next_step().is_empty(), "{reason:?}");
+            assert!(!reason.next_step().ends_with('.'), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn only_errors_say_that_nothing_was_decided() {
+        assert!(Reason::EvidenceUnreachable.is_error());
+        assert!(!Reason::Unsigned.is_error());
+        assert_eq!(Reason::Signed.class(), ReasonClass::Allow);
+    }
+}

@@ -1,0 +1,372 @@
+//! Reading a golden file, in place and without allocation.
+//!
+//! ```text
+//! file     = magic count case*          magic = "pwgolden", then the format's version, 1
+//! case     = length field*              count, length: u32, little-endian
+//! field    = tag length bytes           tag: one byte, rising; only `evidence` repeats
+//! evidence = format part part           part: length bytes; what the parts are depends on the format
+//! ```
+//!
+//! The file is test input that a build embeds, so it is not hostile; it is read with the same care all the same, because the
+//! program that reads it on a board has nobody to tell it that a build was cut short. Unknown tags are refused: a runner that
+//! does not know a field would decide another question than the one that was asked.
+
+use core::fmt;
+
+/// The first nine bytes of a golden file.
+pub const MAGIC: &[u8; 9] = b"pwgolden\x01";
+
+/// What a field is. The numbers are the file's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tag {
+    Name = 1,
+    Expected = 2,
+    Reference = 3,
+    Digest = 4,
+    Time = 5,
+    Hook = 6,
+    PodNamespace = 7,
+    Trust = 8,
+    Key = 9,
+    Receipt = 10,
+    Evidence = 11,
+}
+
+impl Tag {
+    fn from_byte(byte: u8) -> Option<Self> {
+        const ALL: [Tag; 11] = [
+            Tag::Name,
+            Tag::Expected,
+            Tag::Reference,
+            Tag::Digest,
+            Tag::Time,
+            Tag::Hook,
+            Tag::PodNamespace,
+            Tag::Trust,
+            Tag::Key,
+            Tag::Receipt,
+            Tag::Evidence,
+        ];
+        ALL.into_iter().find(|&tag| tag as u8 == byte)
+    }
+}
+
+/// What is wrong with a golden file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerError {
+    /// It does not start with [`MAGIC`]: not a golden file, or another version of it.
+    Magic,
+    /// A length points past the end of what holds it.
+    Truncated,
+    /// Bytes are left over behind the last case.
+    Trailing,
+    /// No field has this tag in this version.
+    UnknownField(u8),
+    /// A field comes twice, or after one that it must precede.
+    Order(u8),
+    /// A field that every case has is missing.
+    Missing(u8),
+    /// A text is not UTF-8, or an integer has another width than eight bytes.
+    Value(u8),
+    /// A case is decided with a trust bundle or with a key, and this one has both or neither.
+    Authority,
+    /// No piece of evidence has this format in this version.
+    UnknownFormat(u8),
+}
+
+impl fmt::Display for ContainerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Magic => f.write_str("not a golden file of version 1"),
+            Self::Truncated => f.write_str("a length points past the end"),
+            Self::Trailing => f.write_str("bytes behind the last case"),
+            Self::UnknownField(tag) => write!(f, "unknown field {tag}"),
+            Self::Order(tag) => write!(f, "field {tag} is repeated or out of order"),
+            Self::Missing(tag) => write!(f, "field {tag} is missing"),
+            Self::Value(tag) => write!(f, "field {tag} has an impossible value"),
+            Self::Authority => f.write_str("a case needs a trust bundle or a key, and not both"),
+            Self::UnknownFormat(format) => write!(f, "unknown evidence format {format}"),
+        }
+    }
+}
+
+impl core::error::Error for ContainerError {}
+
+/// A golden file, checked as far as its header.
+#[derive(Clone, Copy, Debug)]
+pub struct Container<'a> {
+    count: u32,
+    cases: &'a [u8],
+}
+
+impl<'a> Container<'a> {
+    /// Reads the header. The cases are checked one by one as they are read.
+    ///
+    /// # Errors
+    /// [`ContainerError::Magic`] or [`ContainerError::Truncated`].
+    pub fn open(bytes: &'a [u8]) -> Result<Self, ContainerError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(ContainerError::Magic)?;
+        let mut rest = Bytes { rest };
+        let count = rest.length()?;
+        Ok(Self { count, cases: rest.rest })
+    }
+
+    /// How many cases the header promises.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The cases in order. After the first error there is nothing more.
+    #[must_use]
+    pub fn cases(&self) -> Cases<'a> {
+        Cases { left: self.count, bytes: Bytes { rest: self.cases }, state: State::Reading }
+    }
+}
+
+/// The iterator of [`Container::cases`].
+#[derive(Clone, Debug)]
+pub struct Cases<'a> {
+    left: u32,
+    bytes: Bytes<'a>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    Ended,
+}
+
+impl<'a> Iterator for Cases<'a> {
+    type Item = Result<Case<'a>, ContainerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let next = match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(self.bytes.part().and_then(Case::read))
+            }
+            None if self.bytes.rest.is_empty() => None,
+            None => Some(Err(ContainerError::Trailing)),
+        };
+        if !matches!(next, Some(Ok(_))) {
+            self.state = State::Ended;
+        }
+        next
+    }
+}
+
+/// What a case is decided with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority<'a> {
+    /// The payload of a trust bundle.
+    Trust(&'a [u8]),
+    /// One public key in PEM, as `verify --key` takes it.
+    Key(&'a [u8]),
+}
+
+/// One question, and the line that a person wrote down as its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The claim, in words and hyphens; unique in its file.
+    pub name: &'a str,
+    /// The answer as [`crate::Line`] prints it, without the name.
+    pub expected: &'a str,
+    /// The reference as the hook got it: not normalised, perhaps malformed.
+    pub reference: &'a str,
+    /// The digest as the hook got it.
+    pub digest: &'a str,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub time: i64,
+    /// Which hook asks.
+    pub hook: &'a str,
+    /// The pod's namespace, where the hook knows it.
+    pub pod_namespace: Option<&'a str>,
+    /// Trust bundle or key.
+    pub authority: Authority<'a>,
+    /// The state of a prior receipt, where there is one.
+    pub receipt: Option<&'a str>,
+    evidence: &'a [u8],
+}
+
+impl<'a> Case<'a> {
+    /// The pieces of evidence, in the order in which a node would have found them.
+    #[must_use]
+    pub fn evidence(&self) -> Evidences<'a> {
+        Evidences { bytes: Bytes { rest: self.evidence } }
+    }
+
+    /// Reads all fields of a case, its evidence included, so that a damaged file is found before anything is decided.
+    fn read(bytes: &'a [u8]) -> Result<Self, ContainerError> {
+        let mut fields = Fields { bytes: Bytes { rest: bytes }, last: None };
+        let name = fields.text(Tag::Name)?;
+        let expected = fields.text(Tag::Expected)?;
+        let reference = fields.text(Tag::Reference)?;
+        let digest = fields.text(Tag::Digest)?;
+        let time = fields.integer(Tag::Time)?;
+        let hook = fields.text(Tag::Hook)?;
+        let pod_namespace =
+            fields.optional(Tag::PodNamespace)?.map(|b| text(Tag::PodNamespace, b)).transpose()?;
+        let authority = match (fields.optional(Tag::Trust)?, fields.optional(Tag::Key)?) {
+            (Some(trust), None) => Authority::Trust(trust),
+            (None, Some(key)) => Authority::Key(key),
+            (Some(_), Some(_)) | (None, None) => return Err(ContainerError::Authority),
+        };
+        let receipt = fields.optional(Tag::Receipt)?.map(|b| text(Tag::Receipt, b)).transpose()?;
+        let evidence = fields.bytes.rest;
+        let case = Self {
+            name,
+            expected,
+            reference,
+            digest,
+            time,
+            hook,
+            pod_namespace,
+            authority,
+            receipt,
+            evidence,
+        };
+        let mut left = case.evidence();
+        while left.read()?.is_some() {}
+        Ok(case)
+    }
+}
+
+/// One piece of evidence as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence<'a> {
+    /// A legacy cosign signature: the simple-signing payload, and the signature in base64 as the layer's annotation has it.
+    SimpleSigning {
+        /// The layer's bytes.
+        payload: &'a [u8],
+        /// The annotation's text.
+        signature: &'a str,
+    },
+    /// A Sigstore bundle, the JSON as it lies in the registry.
+    Bundle(&'a [u8]),
+}
+
+impl Evidence<'_> {
+    /// The byte that stands for this format in a file.
+    #[must_use]
+    pub fn format(&self) -> u8 {
+        match self {
+            Self::SimpleSigning { .. } => 1,
+            Self::Bundle(_) => 2,
+        }
+    }
+}
+
+/// The iterator of [`Case::evidence`].
+#[derive(Clone, Debug)]
+pub struct Evidences<'a> {
+    bytes: Bytes<'a>,
+}
+
+impl<'a> Evidences<'a> {
+    fn read(&mut self) -> Result<Option<Evidence<'a>>, ContainerError> {
+        if self.bytes.rest.is_empty() {
+            return Ok(None);
+        }
+        let (tag, value) = self.bytes.field()?;
+        if tag != Tag::Evidence {
+            return Err(ContainerError::Order(tag as u8));
+        }
+        let (&format, rest) = value.split_first().ok_or(ContainerError::Truncated)?;
+        let mut parts = Bytes { rest };
+        let evidence = match format {
+            1 => Evidence::SimpleSigning {
+                payload: parts.part()?,
+                signature: text(Tag::Evidence, parts.part()?)?,
+            },
+            2 => Evidence::Bundle(parts.part()?),
+            other => return Err(ContainerError::UnknownFormat(other)),
+        };
+        if parts.rest.is_empty() { Ok(Some(evidence)) } else { Err(ContainerError::Trailing) }
+    }
+}
+
+impl<'a> Iterator for Evidences<'a> {
+    type Item = Evidence<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // A case exists only if all its evidence could be read, so the error arm is never taken.
+        self.read().unwrap_or_default()
+    }
+}
+
+/// Fields in rising order of their tags.
+struct Fields<'a> {
+    bytes: Bytes<'a>,
+    last: Option<Tag>,
+}
+
+impl<'a> Fields<'a> {
+    /// The next field, if it is this one; a field that may not come any more is refused by whoever wants the next one.
+    fn optional(&mut self, wanted: Tag) -> Result<Option<&'a [u8]>, ContainerError> {
+        if self.bytes.rest.is_empty() {
+            return Ok(None);
+        }
+        let mut ahead = self.bytes.clone();
+        let (tag, value) = ahead.field()?;
+        if self.last.is_some_and(|last| tag <= last) {
+            return Err(ContainerError::Order(tag as u8));
+        }
+        if tag != wanted {
+            return Ok(None);
+        }
+        self.bytes = ahead;
+        self.last = Some(tag);
+        Ok(Some(value))
+    }
+
+    fn required(&mut self, wanted: Tag) -> Result<&'a [u8], ContainerError> {
+        self.optional(wanted)?.ok_or(ContainerError::Missing(wanted as u8))
+    }
+
+    fn text(&mut self, wanted: Tag) -> Result<&'a str, ContainerError> {
+        text(wanted, self.required(wanted)?)
+    }
+
+    fn integer(&mut self, wanted: Tag) -> Result<i64, ContainerError> {
+        let bytes = self.required(wanted)?.try_into().map_err(|_| ContainerError::Value(wanted as u8))?;
+        Ok(i64::from_le_bytes(bytes))
+    }
+}
+
+fn text(tag: Tag, bytes: &[u8]) -> Result<&str, ContainerError> {
+    core::str::from_utf8(bytes).map_err(|_| ContainerError::Value(tag as u8))
+}
+
+/// What is left to read.
+#[derive(Clone, Debug)]
+struct Bytes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Bytes<'a> {
+    fn length(&mut self) -> Result<u32, ContainerError> {
+        let (length, rest) = self.rest.split_first_chunk().ok_or(ContainerError::Truncated)?;
+        self.rest = rest;
+        Ok(u32::from_le_bytes(*length))
+    }
+
+    /// Bytes with their length in front.
+    fn part(&mut self) -> Result<&'a [u8], ContainerError> {
+        let length = usize::try_from(self.length()?).map_err(|_| ContainerError::Truncated)?;
+        let (part, rest) = self.rest.split_at_checked(length).ok_or(ContainerError::Truncated)?;
+        self.rest = rest;
+        Ok(part)
+    }
+
+    fn field(&mut self) -> Result<(Tag, &'a [u8]), ContainerError> {
+        let (&tag, rest) = self.rest.split_first().ok_or(ContainerError::Truncated)?;
+        let tag = Tag::from_byte(tag).ok_or(ContainerError::UnknownField(tag))?;
+        self.rest = rest;
+        Ok((tag, self.part()?))
+    }
+}
