@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pullward::evidence::document::{DescriptorError, DocumentError, MediaType};
@@ -41,13 +40,13 @@ fn visit_with(
     mut budget: Budget,
     flow: impl Fn(&Found) -> Flow,
 ) -> Visit {
-    let client = Arc::new(client());
-    let source = RegistrySource::new(Arc::clone(&client));
+    let client = client();
     let reference = Reference::parse(&server.reference("app:v1")).unwrap();
+    let source = RegistrySource::new(&client, &reference).unwrap();
     let mut found = Vec::new();
     let question = Question { subject, wanted, deadline: Instant::now() + SOON };
     let result = in_time(|| {
-        source.visit(Some(&reference), question, &mut budget, &mut |piece| {
+        source.visit(question, &mut budget, &mut |piece| {
             let flow = flow(&piece);
             found.push(piece);
             flow
@@ -695,27 +694,19 @@ fn one_referrer_listed_twice_counts_once() {
 fn a_name_is_resolved_by_reading_the_manifest_itself() {
     let (shelf, image) = Shelf::with_image();
     let server = honest(shelf);
-    let source = RegistrySource::new(Arc::new(client()));
+    let client = client();
     let deadline = Instant::now() + SOON;
     for name in ["app:v1".to_owned(), format!("app@{image}"), format!("app:other@{image}")] {
         let reference = Reference::parse(&server.reference(&name)).unwrap();
+        let source = RegistrySource::new(&client, &reference).unwrap();
         let resolved = source.resolve(&reference, deadline).unwrap();
         assert_eq!((resolved.digest, resolved.media_type), (image, MediaType::Manifest));
     }
     assert!(server.seen().iter().all(|request| request.method == "GET"));
     let absent = Reference::parse(&server.reference("app:none")).unwrap();
+    let source = RegistrySource::new(&client, &absent).unwrap();
     let error = source.resolve(&absent, deadline).unwrap_err();
     assert_eq!(error.fault(), pullward::evidence::Fault::NotFound);
-}
-
-#[test]
-fn an_image_without_a_name_is_in_no_repository() {
-    let source = RegistrySource::new(Arc::new(client()));
-    let subject = Digest::of(b"x");
-    let question =
-        Question { subject: &subject, wanted: Wanted::Everything, deadline: Instant::now() + SOON };
-    let result = source.visit(None, question, &mut Budget::default(), &mut |_| Flow::Continue);
-    assert_eq!(result, Ok(Gathered::nothing(Source::Registry)));
 }
 
 #[test]
@@ -730,13 +721,13 @@ fn a_hanging_blob_ends_the_whole_visit_at_its_deadline() {
         }
     })
     .unwrap();
-    let client = Arc::new(client());
-    let source = RegistrySource::new(client);
+    let client = client();
     let reference = Reference::parse(&server.reference("app:v1")).unwrap();
+    let source = RegistrySource::new(&client, &reference).unwrap();
     let begin = Instant::now();
     let deadline = begin + Duration::from_millis(400);
     let question = Question { subject: &image, wanted: Wanted::Everything, deadline };
-    let result = source.visit(Some(&reference), question, &mut Budget::default(), &mut |_| Flow::Continue);
+    let result = source.visit(question, &mut Budget::default(), &mut |_| Flow::Continue);
     assert_eq!(result.unwrap_err().fault(), pullward::evidence::Fault::Deadline);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }

@@ -357,7 +357,6 @@ impl Layout {
 impl EvidenceSource for Layout {
     fn visit(
         &self,
-        _reference: Option<&Reference>,
         question: Question<'_>,
         budget: &mut Budget,
         sink: &mut dyn FnMut(Found) -> Flow,

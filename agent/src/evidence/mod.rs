@@ -56,6 +56,14 @@ impl Format {
         }
     }
 
+    /// The format with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Bundle, Self::LegacySignature, Self::LegacyAttestation]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+
     /// Most bytes that a blob of this format may have.
     #[must_use]
     pub const fn cap(self) -> u64 {
@@ -92,6 +100,16 @@ impl Source {
             Self::Layout => "layout",
             Self::File => "file",
         }
+    }
+}
+
+impl Source {
+    /// The source with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Store, Self::Containerd, Self::Registry, Self::Layout, Self::File]
+            .into_iter()
+            .find(|it| it.as_str() == name)
     }
 }
 
@@ -223,22 +241,6 @@ pub struct Gathered {
     pub others: Vec<Attached>,
     /// What may explain to a user why there is nothing.
     pub hints: Vec<Hint>,
-}
-
-impl Gathered {
-    /// A source that had nothing to say.
-    #[must_use]
-    pub const fn nothing(source: Source) -> Self {
-        Self {
-            source,
-            extent: Extent::Whole,
-            found: 0,
-            scanned: 0,
-            rejected: Vec::new(),
-            others: Vec::new(),
-            hints: Vec::new(),
-        }
-    }
 }
 
 /// How far a source was read.
@@ -373,6 +375,12 @@ pub enum ItemError {
 }
 
 impl ItemError {
+    /// Whether the thing is listed and could not be read: then nobody knows what it says.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Unreadable(_) | Self::NotAFile)
+    }
+
     /// The stable code in verdicts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -475,14 +483,11 @@ pub struct Resolved {
 pub trait EvidenceSource {
     /// Hands over every piece of evidence that is attached to an image, one after another.
     ///
-    /// `reference` says where a source that is organised by names looks; one that is organised by digests ignores it.
-    ///
     /// # Errors
     /// [`SourceError`] where the source could not be read to its end. Pieces that were handed over before stay
     /// handed over; the caller must not take them for all there is.
     fn visit(
         &self,
-        reference: Option<&Reference>,
         question: Question<'_>,
         budget: &mut Budget,
         sink: &mut dyn FnMut(Found) -> Flow,
@@ -493,6 +498,21 @@ pub trait EvidenceSource {
     /// # Errors
     /// [`SourceError`]; its fault is [`Fault::NotFound`] where there is no such image.
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError>;
+}
+
+impl<S: EvidenceSource + ?Sized> EvidenceSource for &S {
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError> {
+        (**self).visit(question, budget, sink)
+    }
+
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        (**self).resolve(reference, deadline)
+    }
 }
 
 /// The tag of the referrers fallback for an image, without suffix: `sha256-<hex>`. distribution-spec 1.1,

@@ -91,7 +91,15 @@ impl<'a> Walk<'a> {
             sink,
             seen: HashSet::new(),
             fetched: 0,
-            gathered: Gathered::nothing(source),
+            gathered: Gathered {
+                source,
+                extent: Extent::Whole,
+                found: 0,
+                scanned: 0,
+                rejected: Vec::new(),
+                others: Vec::new(),
+                hints: Vec::new(),
+            },
         }
     }
 

@@ -1,4 +1,4 @@
-//! Registries as a source of evidence.
+//! A repository as a source of evidence.
 //!
 //! In this order, and no further than the receiver wants: the referrers API; the fallback tag `sha256-<hex>` where the
 //! API is missing or empty; the legacy tags `.sig` and `.att`.
@@ -9,7 +9,6 @@
 //! what older clients wrote there. An API that answers 200 with anything but an index is an error.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use pullward_core::limits;
@@ -27,31 +26,22 @@ use crate::evidence::{
 use crate::registry::address::next_link;
 use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, header, read_body};
 
-/// The registries, as one source of evidence: each image is looked for in the repository that its name says.
-#[derive(Debug, Clone)]
-pub struct RegistrySource {
-    client: Arc<Client>,
-}
-
-impl RegistrySource {
-    /// Asks through a client.
-    #[must_use]
-    pub fn new(client: Arc<Client>) -> Self {
-        Self { client }
-    }
-
-    fn asked(&self, reference: &Reference) -> Result<Asked<'_>, RegistryError> {
-        Ok(Asked { client: &self.client, repository: self.client.repository(reference)? })
-    }
-}
-
-/// One repository, asked through a client.
-struct Asked<'a> {
+/// A repository, asked through a client.
+#[derive(Debug)]
+pub struct RegistrySource<'a> {
     client: &'a Client,
     repository: Repository,
 }
 
-impl Asked<'_> {
+impl<'a> RegistrySource<'a> {
+    /// The repository that a reference names.
+    ///
+    /// # Errors
+    /// [`RegistryError`] for a host that cannot be asked.
+    pub fn new(client: &'a Client, reference: &Reference) -> Result<Self, RegistryError> {
+        Ok(Self { client, repository: client.repository(reference)? })
+    }
+
     /// Reads the referrers of an image through the API, page by page. `None` where the registry has no such API.
     ///
     /// # Errors
@@ -169,7 +159,7 @@ fn split(error: RegistryError) -> FetchError {
     })
 }
 
-impl Content for Asked<'_> {
+impl Content for RegistrySource<'_> {
     fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
         let which = Which::Digest(descriptor.digest);
         let manifest = self
@@ -187,39 +177,7 @@ impl Content for Asked<'_> {
     }
 }
 
-impl EvidenceSource for RegistrySource {
-    fn visit(
-        &self,
-        reference: Option<&Reference>,
-        question: Question<'_>,
-        budget: &mut Budget,
-        sink: &mut dyn FnMut(Found) -> Flow,
-    ) -> Result<Gathered, SourceError> {
-        match reference {
-            Some(reference) => self.asked(reference)?.visit(question, budget, sink),
-            // An image without a name is in no repository.
-            None => Ok(Gathered::nothing(Source::Registry)),
-        }
-    }
-
-    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
-        let asked = self.asked(reference)?;
-        let which = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => Which::Digest(digest),
-            (None, Some(tag)) => Which::Tag(tag),
-            // Every reference has one of the two; `latest` is what parsing would have put there.
-            (None, None) => Which::Tag("latest"),
-        };
-        let manifest = asked.client.manifest(&asked.repository, which, None, deadline)?;
-        Ok(Resolved {
-            digest: manifest.digest,
-            media_type: manifest.document.media_type,
-            size: manifest.size,
-        })
-    }
-}
-
-impl Asked<'_> {
+impl EvidenceSource for RegistrySource<'_> {
     fn visit(
         &self,
         question: Question<'_>,
@@ -259,6 +217,23 @@ impl Asked<'_> {
         Ok(walk.finish())
     }
 
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        let which = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => Which::Digest(digest),
+            (None, Some(tag)) => Which::Tag(tag),
+            // Every reference has one of the two; `latest` is what parsing would have put there.
+            (None, None) => Which::Tag("latest"),
+        };
+        let manifest = self.client.manifest(&self.repository, which, None, deadline)?;
+        Ok(Resolved {
+            digest: manifest.digest,
+            media_type: manifest.document.media_type,
+            size: manifest.size,
+        })
+    }
+}
+
+impl RegistrySource<'_> {
     /// What stands behind a fallback tag (a list of referrers) or a legacy tag (a manifest).
     fn tag(&self, tag: &str, walk: &mut Walk<'_>, deadline: Instant) -> Result<Flow, SourceError> {
         match self.tagged(tag, deadline) {
