@@ -89,9 +89,7 @@ impl HookError {
             Self::Stdin(StdinError::Deadline) | Self::Deadline => "deadline-exceeded",
             Self::Stdin(StdinError::Read(_)) => "descriptor-malformed",
             Self::Descriptor(error) => error.code(),
-            Self::Socket(
-                SocketError::Connect { .. } | SocketError::Guard(crate::guard::GuardError::Absent(_)),
-            ) => "agent-unreachable",
+            Self::Socket(SocketError::Connect { .. }) => "agent-unreachable",
             Self::Socket(SocketError::Guard(_) | SocketError::Peer { .. }) => "socket-untrusted",
             Self::Socket(SocketError::Transport(_)) | Self::Gone(_) => "agent-gone",
             Self::Protocol(_) => "protocol-mismatch",

@@ -189,7 +189,7 @@ fn status_tells_how_the_agent_is_by_its_exit_code() {
     let status = |output: &str| pullward(&["status", "--config", &config, "-o", output]);
     let said = status("text");
     assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert!(said.err.contains("does not exist"), "{}", said.err);
+    assert!(said.err.contains("is the agent running"), "{}", said.err);
 
     let agent = node.start();
     let said = status("text");
