@@ -196,7 +196,7 @@ fn status_tells_how_the_agent_is_by_its_exit_code() {
     assert_eq!(said.code, 0, "{}", said.out);
     assert!(said.out.contains("trust: version 1 for default, sha256:"), "{}", said.out);
 
-    node.trust("odd\u{1b}[2J");
+    node.trust_bytes(b"odd\x1b[2J");
     agent.signal(Signal::HUP);
     until(|| status("text").code == 1);
     let said = status("text");
