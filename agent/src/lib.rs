@@ -1,1 +1,5 @@
 //! The pullward agent.
+
+pub mod evidence;
+#[cfg(feature = "network")]
+pub mod registry;

@@ -46,6 +46,9 @@ pub const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
 /// Most referrers that one source may list for one image. container-libs scans the same number.
 pub const REFERRERS_SCANNED: usize = 1024;
 
+/// Most attached manifests that one source may make us read for one image. container-libs reads the same number.
+pub const REFERRERS_FETCHED: usize = 512;
+
 /// Most pieces of evidence that one source may hand over for one image. container-libs processes the same number;
 /// cosign stops at 100 signatures.
 pub const EVIDENCE_PROCESSED: usize = 64;
@@ -139,3 +142,40 @@ pub const LISTED_DIGESTS: usize = 1_000_000;
 
 /// Longest name in our own documents (rules, authorities, audiences), in bytes.
 pub const NAME_BYTES: usize = 128;
+
+// --- files that people write and commands read ---------------------------------------------------------------
+
+/// Largest policy file, in bytes: a million revocations of 128 bytes.
+pub const POLICY_FILE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Most problems that are reported for one policy file; the rest is likely to follow from them.
+pub const POLICY_PROBLEMS: usize = 50;
+
+/// Largest public or private key file, in bytes. RSA 4,096 in PEM has 800, cosign's encrypted P-256 key 700.
+pub const KEY_FILE_BYTES: u64 = 64 * 1024;
+
+/// Longest name of a key file in a policy, in bytes.
+pub const FILE_NAME_BYTES: usize = 1024;
+
+/// Longest text for people (contact, reason), in bytes: a quarter of the line that a hook hands to containerd.
+pub const WORDS_BYTES: usize = 256;
+
+/// Longest pattern for a pod namespace: a namespace is a DNS label (RFC 1123 section 2.1).
+pub const NAMESPACE_BYTES: usize = 63;
+
+/// Longest validity that a bundle may allow an override, in seconds: a week is a decision, not an emergency.
+pub const OVERRIDE_SECONDS: u64 = 7 * 86_400;
+
+/// Largest trust bundle file, in bytes: base64 of the payload, and 64 KiB for 16 signatures and the frame.
+pub const TRUST_FILE_BYTES: u64 = TRUST_PAYLOAD_BYTES.div_ceil(3) * 4 + 64 * 1024;
+
+/// Largest step from one installed version to the next (T-105): versions counted by builds never come close, and
+/// a version far ahead would lock out every later bundle.
+pub const TRUST_VERSION_STEP: u64 = 1_000_000;
+
+/// Longest passphrase, in bytes.
+pub const PASSPHRASE_BYTES: u64 = 4096;
+
+/// Most memory for one passphrase derivation, in bytes; scrypt takes 128 * N * r. cosign writes N = 65,536 and
+/// r = 8, which is 64 MiB.
+pub const SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
