@@ -21,14 +21,27 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
+<<<<<<< HEAD
 use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, Wanted};
+=======
+use crate::evidence::layout::Layout;
+use crate::evidence::{
+    Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
+};
+#[cfg(feature = "network")]
+use crate::registry::{Client, source::RegistrySource};
+use crate::server::Judge;
+>>>>>>> main
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
 use session::{Event, Session, Subject};
 
+<<<<<<< HEAD
 pub use resolve::Resolution;
 
+=======
+>>>>>>> main
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -45,6 +58,7 @@ pub struct Question {
 }
 
 /// What is believed when a question is judged.
+<<<<<<< HEAD
 #[derive(Debug, Clone)]
 pub enum Believed {
     /// The node's trust bundle.
@@ -55,6 +69,18 @@ pub enum Believed {
 
 impl Believed {
     fn as_core(&self) -> Trust<'_> {
+=======
+#[derive(Debug, Clone, Copy)]
+pub enum Believed<'t> {
+    /// The node's trust bundle.
+    Bundle(&'t InstalledTrust),
+    /// One key: `verify --key`.
+    Key(&'t PublicKey),
+}
+
+impl<'t> Believed<'t> {
+    fn as_core(self) -> Trust<'t> {
+>>>>>>> main
         match self {
             Self::Bundle(trust) => Trust::Bundle(trust.bundle()),
             Self::Key(key) => Trust::Key(key),
@@ -62,6 +88,7 @@ impl Believed {
     }
 }
 
+<<<<<<< HEAD
 /// A source of evidence that can be shared by the workers.
 pub type SharedSource = Arc<dyn EvidenceSource + Send + Sync>;
 
@@ -77,6 +104,43 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+=======
+/// A source of evidence as it is configured.
+#[derive(Debug, Clone)]
+pub enum ConfiguredSource {
+    /// A layout on disk: the evidence store, or the one that a command line names.
+    Layout(Arc<Layout>),
+    /// The registry that the reference names, asked through this client.
+    #[cfg(feature = "network")]
+    Registry(Arc<Client>),
+}
+
+impl ConfiguredSource {
+    /// The source for one question. `None` where it can only be asked by name and there is none.
+    fn open(
+        &self,
+        reference: Option<&Reference>,
+    ) -> Option<Result<Box<dyn EvidenceSource + '_>, SourceError>> {
+        // Without the network feature nothing is asked by name.
+        let _by_name = reference;
+        match self {
+            Self::Layout(layout) => Some(Ok(Box::new(&**layout))),
+            #[cfg(feature = "network")]
+            Self::Registry(client) => reference.map(|reference| {
+                let source = RegistrySource::new(client, reference)?;
+                Ok(Box::new(source) as Box<dyn EvidenceSource>)
+            }),
+        }
+    }
+}
+
+/// Where evidence is looked for, in order: store, then registry.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    sources: Vec<ConfiguredSource>,
+}
+
+>>>>>>> main
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
 pub trait EventLog {
     /// Takes one event, in the order in which the session saw it.
@@ -94,6 +158,7 @@ impl EventLog for Unrecorded {
 impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
+<<<<<<< HEAD
     pub fn new(sources: Vec<SharedSource>) -> Self {
         Self { sources }
     }
@@ -109,10 +174,22 @@ impl Engine {
         believed: &Believed,
         question: &Question,
         time: UnixTime,
+=======
+    pub fn new(sources: Vec<ConfiguredSource>) -> Self {
+        Self { sources }
+    }
+
+    /// Judges one question about one digest that is known, and shows `log` everything that the verdict is made of.
+    pub fn judge_subject(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+>>>>>>> main
         deadline: Instant,
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
+<<<<<<< HEAD
         let mut verdict = match resolve::resolve(&self.sources, question, deadline) {
             Ok(resolution) => {
                 let subject = Subject {
@@ -148,15 +225,119 @@ impl Engine {
                 // All of a source is read: what comes first must not decide.
                 Flow::Continue
             });
+=======
+        let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+
+    /// The same, but everything that is attached is read and verified, from every source; what is no evidence comes
+    /// back beside the verdict. For `pullward tree`.
+    pub fn survey(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> (Verdict, Vec<Attached>) {
+        let started = Instant::now();
+        let log = &mut Unrecorded;
+        let (mut verdict, others) = self.gather(believed, subject, deadline, Reading::Everything, log);
+        verdict.elapsed_us = elapsed_us(started);
+        (verdict, others)
+    }
+
+    /// Finds the digest that a question is about.
+    ///
+    /// # Errors
+    /// [`Unresolved`]: there is nothing to judge.
+    pub fn resolve(
+        &self,
+        question: &Question,
+        time: UnixTime,
+        deadline: Instant,
+    ) -> Result<Subject, Unresolved> {
+        let resolution = resolve::resolve(&self.sources, question, deadline)?;
+        Ok(Subject {
+            name: resolution.reference.as_str().to_owned(),
+            reference: Some(resolution.reference),
+            digest: resolution.digest,
+            platform: question.platform.clone(),
+            place: question.place.clone(),
+            time,
+        })
+    }
+
+    fn gather(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+        reading: Reading,
+        log: &mut dyn EventLog,
+    ) -> (Verdict, Vec<Attached>) {
+        let mut session = Session::open(believed, subject);
+        let mut others = Vec::new();
+        let wanted = match reading {
+            Reading::UntilMet => Wanted::Signatures,
+            Reading::Everything => Wanted::Everything,
+        };
+        // The store and the registry share what one verdict may read.
+        let mut budget = Budget::default();
+        for source in &self.sources {
+            if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
+                break;
+            }
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted, deadline };
+            let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
+            let mut visited = opened.and_then(|source| {
+                source.visit(asked, &mut budget, &mut |found| {
+                    let event = Event::Found(found);
+                    log.note(&event);
+                    session.take(&event);
+                    // All of a source is read: what comes first must not decide.
+                    Flow::Continue
+                })
+            });
+            if let Ok(gathered) = &mut visited {
+                others.append(&mut gathered.others);
+            }
+>>>>>>> main
             for event in Event::after_visit(visited) {
                 log.note(&event);
                 session.take(&event);
             }
         }
+<<<<<<< HEAD
         session.close()
     }
 }
 
+=======
+        (session.close(), others)
+    }
+}
+
+impl Judge for Engine {
+    fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock();
+        let started = Instant::now();
+        match self.resolve(question, time, deadline) {
+            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
+        }
+    }
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Sources in order, as long as a requirement is open.
+    UntilMet,
+    /// All that is attached, for people to look at.
+    Everything,
+}
+
+>>>>>>> main
 /// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.
 #[must_use]
 pub fn wall_clock() -> UnixTime {
@@ -176,6 +357,7 @@ pub struct Unresolved {
     pub detail: String,
 }
 
+<<<<<<< HEAD
 /// The platform of this host: `os/arch[/variant]` in Go's names, as OCI has them.
 #[must_use]
 pub fn host_platform() -> String {
@@ -188,6 +370,25 @@ pub fn host_platform() -> String {
         other => other,
     };
     format!("{}/{arch}", std::env::consts::OS)
+=======
+impl Unresolved {
+    /// The verdict on it: a denial.
+    pub fn verdict(
+        &self,
+        believed: Believed<'_>,
+        question: &Question,
+        time: UnixTime,
+        started: Instant,
+    ) -> Verdict {
+        let mut verdict = explain::unresolved(believed, question, time, self);
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+}
+
+fn elapsed_us(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+>>>>>>> main
 }
 
 /// Parses a reference and checks it against a digest that was given beside it.
@@ -198,8 +399,14 @@ fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Dig
         digest: digest.unwrap_or_default().to_owned(),
         detail,
     };
+<<<<<<< HEAD
     let parsed = Reference::parse(reference)
         .map_err(|error| failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}")))?;
+=======
+    let parsed = Reference::parse(reference).map_err(|error| {
+        failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}"))
+    })?;
+>>>>>>> main
     let given = match digest {
         Some(text) => Some(Digest::parse(text).map_err(|error| {
             failed(Reason::DigestInvalid, format!("{text:?} is not a SHA-256 digest: {error}"))

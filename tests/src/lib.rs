@@ -26,6 +26,7 @@
 //! ```
 
 mod error;
+pub mod hostile;
 #[expect(
     clippy::unwrap_used,
     clippy::print_stdout,

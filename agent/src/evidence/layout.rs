@@ -1,0 +1,492 @@
+//! An OCI image layout on disk: the evidence store, and `oci:DIR` on a command line.
+//!
+//! What `oras copy -r --to-oci-layout` writes: `oci-layout`, `index.json`, and `blobs/sha256/<hex>`. Referrers are found
+//! by reading every manifest that `index.json` lists and taking its `subject`; legacy signatures and attestations by
+//! their tag in `org.opencontainers.image.ref.name`. The result of that scan is kept until `index.json` changes; the
+//! manifests and blobs of a verdict are read and hashed again each time.
+//!
+//! A folder that is absent or has no `index.json` is an empty store. Files are opened by the hexadecimal digits of a
+//! [`Digest`], never by a name from a document, and only if they are regular files: a link out of the folder is not
+//! followed. Spec: OCI image-spec 1.1, `image-layout.md`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use pullward_core::limits;
+use pullward_core::oci::{Digest, MEDIA_TYPE_INDEX};
+use pullward_core::reference::Reference;
+
+use crate::evidence::checked::{self, ContentError, Expected};
+use crate::evidence::document::{DescriptorBuf, Document, DocumentError, Entry, List, MediaType, Shape};
+use crate::evidence::oci_target::OciImage;
+use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
+use crate::evidence::{
+    Budget, EvidenceSource, Fault, Flow, Found, Gathered, Hint, ItemError, Limit, Question, Rejected,
+    Resolved, Source, SourceError, Wanted, fallback_tag,
+};
+
+/// The annotation in `index.json` that names an image.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation in which containerd's exports keep the full name.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// A layout on disk.
+#[derive(Debug)]
+pub struct Layout {
+    directory: PathBuf,
+    source: Source,
+    scan: Mutex<Option<(Stamp, Arc<Scan>)>>,
+}
+
+/// Why a layout cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {detail}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// The folder has an `index.json` and is not a layout of version 1.0.0.
+    #[error("{}: is not an OCI image layout of version 1.0.0", directory.display())]
+    NotALayout {
+        /// The folder.
+        directory: PathBuf,
+    },
+    /// `index.json` cannot be used.
+    #[error("{}: {error}", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: ItemError,
+    },
+    /// There is no such image in the layout.
+    #[error("{}: there is no image {name}", directory.display())]
+    NotFound {
+        /// The folder.
+        directory: PathBuf,
+        /// What was looked for.
+        name: String,
+    },
+    /// There is more than one image, and none was named.
+    #[error("{}: {count} images fit {name}; name one as oci:DIR:TAG or oci:DIR@DIGEST", directory.display())]
+    Ambiguous {
+        /// The folder.
+        directory: PathBuf,
+        /// What was looked for.
+        name: String,
+        /// How many different digests fit.
+        count: usize,
+    },
+    /// The manifest of the image cannot be used.
+    #[error("{}: {digest}: {error}", directory.display())]
+    Manifest {
+        /// The folder.
+        directory: PathBuf,
+        /// The digest of the manifest.
+        digest: Digest,
+        /// Why.
+        error: ItemError,
+    },
+}
+
+impl LayoutError {
+    /// Who has to act.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Unreadable { .. } => Fault::Unreachable,
+            Self::NotFound { .. } | Self::Manifest { error: ItemError::NotFound, .. } => Fault::NotFound,
+            Self::NotALayout { .. } | Self::Index { .. } | Self::Ambiguous { .. } | Self::Manifest { .. } => {
+                Fault::Malformed
+            }
+        }
+    }
+}
+
+/// What tells one state of `index.json` from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+/// What `index.json` and the manifests that it lists say.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Every usable entry.
+    entries: Vec<Listed>,
+    /// Positions in `entries` of the referrers, by the digest that they refer to.
+    referrers: HashMap<Digest, Vec<usize>>,
+    /// What is listed and cannot be used. It may have been evidence.
+    broken: Vec<Rejected>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    descriptor: DescriptorBuf,
+    name: Option<String>,
+    containerd_name: Option<String>,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Its manifest has a `subject`.
+    Referrer,
+    /// Any other.
+    Image,
+}
+
+impl Layout {
+    /// Names a layout. Nothing is read before the first question.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>, source: Source) -> Self {
+        Self { directory: directory.into(), source, scan: Mutex::new(None) }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What `oci:DIR[:TAG|@DIGEST]` stands for.
+    ///
+    /// # Errors
+    /// [`SourceError::Layout`]; also for an absent folder, which here is no empty store but a mistake.
+    pub fn resolve_image(&self, image: &OciImage, deadline: Instant) -> Result<Resolved, SourceError> {
+        let scan = self.scan(deadline)?;
+        let legacy = |listed: &Listed| listed.name.as_deref().is_some_and(|name| name.starts_with("sha256-"));
+        match image {
+            OciImage::Digest(digest) => {
+                self.choose(&digest.text(), scan.entries.iter().filter(|l| l.descriptor.digest == *digest))
+            }
+            OciImage::Named(tag) => {
+                self.choose(tag, scan.entries.iter().filter(|l| l.name.as_deref() == Some(tag)))
+            }
+            OciImage::Only => {
+                let images = || scan.entries.iter().filter(|l| l.role == Role::Image && !legacy(l));
+                // A copy of an index lists its platforms beside it; only the index itself has a name.
+                if images().any(|listed| listed.name.is_some()) {
+                    self.choose("the name", images().filter(|listed| listed.name.is_some()))
+                } else {
+                    self.choose("the name", images())
+                }
+            }
+        }
+    }
+
+    fn choose<'a>(
+        &self,
+        name: &str,
+        fitting: impl Iterator<Item = &'a Listed>,
+    ) -> Result<Resolved, SourceError> {
+        let fitting: Vec<&Listed> = fitting.collect();
+        let directory = || self.directory.clone();
+        let Some(first) = fitting.first() else {
+            return Err(LayoutError::NotFound { directory: directory(), name: name.to_owned() }.into());
+        };
+        let digests: BTreeSet<Digest> = fitting.iter().map(|listed| listed.descriptor.digest).collect();
+        if digests.len() > 1 {
+            let (name, count) = (name.to_owned(), digests.len());
+            return Err(LayoutError::Ambiguous { directory: directory(), name, count }.into());
+        }
+        let digest = first.descriptor.digest;
+        let manifest = self.read_manifest(&first.descriptor).map_err(|error| LayoutError::Manifest {
+            directory: directory(),
+            digest,
+            error,
+        })?;
+        Ok(Resolved { digest, media_type: manifest.document.media_type, size: manifest.size })
+    }
+
+    /// The scan of the present `index.json`, from memory if it has not changed.
+    fn scan(&self, deadline: Instant) -> Result<Arc<Scan>, SourceError> {
+        let path = self.directory.join("index.json");
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Arc::default()),
+            Err(error) => return Err(LayoutError::Unreadable { path, detail: error.to_string() }.into()),
+        };
+        let stamp = Stamp {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+        };
+        let mut kept = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, scan)) = kept.as_ref()
+            && *of == stamp
+        {
+            return Ok(Arc::clone(scan));
+        }
+        let scan = Arc::new(self.read_index(&path, deadline)?);
+        *kept = Some((stamp, Arc::clone(&scan)));
+        Ok(scan)
+    }
+
+    fn read_index(&self, path: &Path, deadline: Instant) -> Result<Scan, SourceError> {
+        self.check_version()?;
+        let index = |error| LayoutError::Index { path: path.to_owned(), error };
+        let expected = Expected { cap: limits::MANIFEST_BYTES, length: None, digest: None };
+        let (bytes, _) = read_file(path, expected).map_err(index)?;
+        let document = Document::parse(&bytes, MEDIA_TYPE_INDEX).map_err(|error| index(error.into()))?;
+        let Shape::Index { manifests } = document.shape else {
+            return Err(index(DocumentError::Shapeless.into()).into());
+        };
+        if manifests.listed > manifests.entries.len() {
+            return Err(SourceError::Limit { source_name: self.source, limit: Limit::Layout });
+        }
+        let mut scan = Scan::default();
+        for entry in manifests.entries {
+            if Instant::now() >= deadline {
+                return Err(SourceError::Deadline { source_name: self.source });
+            }
+            self.scan_entry(entry, &mut scan);
+        }
+        Ok(scan)
+    }
+
+    fn scan_entry(&self, entry: Entry, scan: &mut Scan) {
+        let descriptor = match entry {
+            Ok(descriptor) => descriptor,
+            Err(error) => {
+                scan.broken.push(Rejected { manifest: None, blob: None, reason: error.into() });
+                return;
+            }
+        };
+        let subject = match self.read_manifest(&descriptor) {
+            Ok(manifest) => manifest.document.subject,
+            // Not a manifest at all: the layout may hold anything else, and that is not ours.
+            Err(ItemError::Document(DocumentError::UnknownType(_))) => return,
+            Err(reason) => {
+                scan.broken.push(Rejected { manifest: Some(descriptor.digest), blob: None, reason });
+                return;
+            }
+        };
+        let position = scan.entries.len();
+        let role = match subject {
+            None => Role::Image,
+            Some(subject) => {
+                if let Ok(subject) = subject {
+                    scan.referrers.entry(subject.digest).or_default().push(position);
+                }
+                Role::Referrer
+            }
+        };
+        let annotation = |key: &str| descriptor.annotations.map.get(key).cloned();
+        let (name, containerd_name) = (annotation(REF_NAME), annotation(CONTAINERD_NAME));
+        scan.entries.push(Listed { descriptor, name, containerd_name, role });
+    }
+
+    fn check_version(&self) -> Result<(), SourceError> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            #[serde(rename = "imageLayoutVersion")]
+            version: String,
+        }
+        let expected = Expected { cap: limits::ERROR_BODY_BYTES, length: None, digest: None };
+        let version = read_file(&self.directory.join("oci-layout"), expected)
+            .ok()
+            .and_then(|(bytes, _)| serde_json::from_slice::<Version>(&bytes).ok());
+        if version.is_some_and(|found| found.version == "1.0.0") {
+            Ok(())
+        } else {
+            Err(LayoutError::NotALayout { directory: self.directory.clone() }.into())
+        }
+    }
+
+    fn read_manifest(&self, descriptor: &DescriptorBuf) -> Result<Manifest, ItemError> {
+        if MediaType::parse(&descriptor.media_type).is_none() {
+            return Err(DocumentError::UnknownType(crate::evidence::document::shorten(
+                &descriptor.media_type,
+            ))
+            .into());
+        }
+        let bytes = self.read_blob(descriptor, limits::MANIFEST_BYTES)?;
+        let document = Document::parse(&bytes, &descriptor.media_type)?;
+        Ok(Manifest { digest: descriptor.digest, size: descriptor.size, document })
+    }
+
+    fn read_blob(&self, descriptor: &DescriptorBuf, cap: u64) -> Result<Vec<u8>, ItemError> {
+        let blobs = self.directory.join("blobs");
+        let folder = blobs.join("sha256");
+        for folder in [&blobs, &folder] {
+            if !fs::symlink_metadata(folder).map_err(|error| unreadable(&error))?.is_dir() {
+                return Err(ItemError::NotAFile);
+            }
+        }
+        let expected = Expected { cap, length: Some(descriptor.size), digest: Some(descriptor.digest) };
+        Ok(read_file(&folder.join(descriptor.digest.hex().as_str()), expected)?.0)
+    }
+}
+
+impl Content for Layout {
+    fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
+        self.in_time(deadline)?;
+        Ok(self.read_manifest(descriptor)?)
+    }
+
+    fn blob(&self, descriptor: &DescriptorBuf, cap: u64, deadline: Instant) -> Result<Vec<u8>, FetchError> {
+        self.in_time(deadline)?;
+        Ok(self.read_blob(descriptor, cap)?)
+    }
+}
+
+impl Layout {
+    fn in_time(&self, deadline: Instant) -> Result<(), SourceError> {
+        if Instant::now() < deadline {
+            Ok(())
+        } else {
+            Err(SourceError::Deadline { source_name: self.source })
+        }
+    }
+}
+
+impl EvidenceSource for Layout {
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError> {
+        let scan = self.scan(question.deadline)?;
+        let mut walk = Walk::new(self.source, self, question, budget, sink);
+        for broken in scan.broken.iter().take(limits::EVIDENCE_PROCESSED) {
+            walk.reject(broken.manifest, broken.reason.clone());
+        }
+        let positions = scan.referrers.get(question.subject).map(Vec::as_slice).unwrap_or_default();
+        let entries = positions.iter().filter_map(|position| scan.entries.get(*position));
+        let entries: Vec<Entry> = entries.map(|listed| Ok(listed.descriptor.clone())).collect();
+        let list = List { listed: entries.len(), entries };
+        if walk.referrers(&list)? == Flow::Stop {
+            return Ok(walk.finish());
+        }
+        let tag = fallback_tag(question.subject);
+        let mut suffixes = vec!["", ".sig"];
+        if question.wanted == Wanted::Everything {
+            suffixes.push(".att");
+        }
+        for suffix in suffixes {
+            let tag = format!("{tag}{suffix}");
+            for listed in scan.entries.iter().filter(|listed| listed.is_tagged(&tag)) {
+                if self.tagged(&listed.descriptor, &mut walk, question.deadline)? == Flow::Stop {
+                    return Ok(walk.finish());
+                }
+            }
+        }
+        if walk.is_empty() {
+            walk.hint(Hint::TagsAreNotCopied { tag: format!("{tag}.sig") });
+            if let Some(hint) = signature_of_another(scan.entries.iter().filter_map(|l| l.name.as_deref())) {
+                walk.hint(hint);
+            }
+        }
+        Ok(walk.finish())
+    }
+
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        let scan = self.scan(deadline)?;
+        // A digest in the reference is what counts; the tag beside it is only where it was found.
+        if let Some(digest) = reference.digest() {
+            return self
+                .choose(reference.as_str(), scan.entries.iter().filter(|l| l.descriptor.digest == digest));
+        }
+        let named = |name: &Option<String>| {
+            name.as_deref().is_some_and(|name| Reference::parse(name).is_ok_and(|name| name == *reference))
+        };
+        let full = |listed: &&Listed| {
+            let whole = listed.name.as_deref().is_some_and(|name| name.contains('/'));
+            (whole && named(&listed.name)) || named(&listed.containerd_name)
+        };
+        self.choose(reference.as_str(), scan.entries.iter().filter(full))
+    }
+}
+
+impl Layout {
+    /// What stands behind a fallback tag (a list of referrers) or a legacy tag (a manifest).
+    fn tagged(
+        &self,
+        descriptor: &DescriptorBuf,
+        walk: &mut Walk<'_>,
+        deadline: Instant,
+    ) -> Result<Flow, SourceError> {
+        self.in_time(deadline)?;
+        walk.spend(descriptor.size.min(limits::MANIFEST_BYTES))?;
+        match self.read_manifest(descriptor) {
+            Ok(Manifest { document: Document { shape: Shape::Index { manifests }, .. }, .. }) => {
+                walk.referrers(&manifests)
+            }
+            Ok(manifest) => walk.legacy(&manifest),
+            Err(reason) => {
+                walk.reject(Some(descriptor.digest), reason);
+                Ok(Flow::Continue)
+            }
+        }
+    }
+}
+
+impl Listed {
+    /// Whether it has a tag: alone, or at the end of a full name.
+    fn is_tagged(&self, tag: &str) -> bool {
+        let Some(name) = self.name.as_deref() else { return false };
+        name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)
+    }
+}
+
+/// A hint, if tags of legacy signatures stand beside an image that has none.
+pub(crate) fn signature_of_another<'a>(tags: impl Iterator<Item = &'a str>) -> Option<Hint> {
+    let signed = tags.filter_map(|tag| {
+        let tag = tag.rsplit_once(':').map_or(tag, |(_, tag)| tag);
+        Digest::from_hex(tag.strip_prefix("sha256-")?.strip_suffix(".sig")?).ok()
+    });
+    let digests: BTreeSet<Digest> = signed.collect();
+    let example = *digests.first()?;
+    Some(Hint::SignatureOfAnother { example, count: digests.len() })
+}
+
+/// Reads a regular file; a link is not followed, also not one that takes the file's place meanwhile.
+fn read_file(path: &Path, expected: Expected) -> Result<(Vec<u8>, Digest), ItemError> {
+    let before = fs::symlink_metadata(path).map_err(|error| unreadable(&error))?;
+    if !before.is_file() {
+        return Err(ItemError::NotAFile);
+    }
+    if let Some(promised) = expected.length
+        && before.len() != promised
+    {
+        return Err(ItemError::Length { promised, received: before.len() });
+    }
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let opened = file.metadata().map_err(|error| unreadable(&error))?;
+    if (opened.dev(), opened.ino()) != (before.dev(), before.ino()) {
+        return Err(ItemError::NotAFile);
+    }
+    checked::read(file, expected).map_err(|error| match error {
+        ContentError::TooLarge { cap } => ItemError::TooLarge { cap },
+        ContentError::Length { promised, received } => ItemError::Length { promised, received },
+        ContentError::Digest { expected, found } => ItemError::Digest { expected, found },
+        ContentError::Io(error) => unreadable(&error),
+    })
+}
+
+fn unreadable(error: &io::Error) -> ItemError {
+    if error.kind() == io::ErrorKind::NotFound {
+        ItemError::NotFound
+    } else {
+        ItemError::Unreadable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

@@ -1,0 +1,539 @@
+//! Evidence: found, bounded, and not yet believed.
+//!
+//! A source ([`layout::Layout`] on disk, a registry behind the `network` feature) is asked for everything that is
+//! attached to one image digest, and hands it over one piece after another, so that at most one blob is in memory.
+//! What it hands over is [`Found`]: its bytes are those that a manifest named by digest, and nothing more is known of
+//! them. Whether they sign anything is the core's to say.
+//!
+//! Three formats are looked for, and none switches another off: the sigstore bundle as a referrer (cosign 3), the
+//! legacy signature and the legacy attestation behind the tags `sha256-<hex>.sig` and `.att` (cosign 2).
+//!
+//! - [`checked`]: the only way to read bytes: capped, of the promised length and digest;
+//! - [`document`]: manifests and indexes that can mean one thing only;
+//! - [`walk`]: from a list of referrers to pieces of evidence, the same for every source;
+//! - [`layout`], [`oci_target`]: OCI image layouts and how a command line names one.
+//!
+//! Two kinds of failure are kept apart. What is wrong with one attached thing (it is gone, malformed, too large, of
+//! another digest) is listed in [`Gathered::rejected`] and hides nothing else: whoever can push one broken referrer
+//! must not be able to deny an image. What is wrong with the source as a whole (unreachable, a bound on counts or on
+//! bytes reached) is a [`SourceError`]: then nobody knows what else was there.
+
+pub mod checked;
+pub mod document;
+pub mod layout;
+pub mod oci_target;
+pub mod walk;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+use pullward_core::limits;
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+
+use crate::evidence::document::{DescriptorError, DocumentError, MediaType};
+
+/// How a piece of evidence is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// A sigstore bundle.
+    Bundle,
+    /// cosign's simple signing payload with its signature beside it.
+    LegacySignature,
+    /// cosign's DSSE envelope around an in-toto statement.
+    LegacyAttestation,
+}
+
+impl Format {
+    /// The name in verdicts and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle",
+            Self::LegacySignature => "legacy-signature",
+            Self::LegacyAttestation => "legacy-attestation",
+        }
+    }
+
+    /// The format with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Bundle, Self::LegacySignature, Self::LegacyAttestation]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+
+    /// Most bytes that a blob of this format may have.
+    #[must_use]
+    pub const fn cap(self) -> u64 {
+        match self {
+            Self::LegacySignature => limits::SIGNATURE_BYTES,
+            Self::Bundle | Self::LegacyAttestation => limits::ATTESTATION_BYTES,
+        }
+    }
+}
+
+/// Where a piece of evidence was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// The evidence store on disk.
+    Store,
+    /// containerd's content store.
+    Containerd,
+    /// The registry.
+    Registry,
+    /// An OCI image layout named on the command line.
+    Layout,
+    /// A file named on the command line.
+    File,
+}
+
+impl Source {
+    /// The name in verdicts and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Containerd => "containerd",
+            Self::Registry => "registry",
+            Self::Layout => "layout",
+            Self::File => "file",
+        }
+    }
+}
+
+impl Source {
+    /// The source with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Store, Self::Containerd, Self::Registry, Self::Layout, Self::File]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One piece of evidence, found and not verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// How it is written, by its media type.
+    pub format: Format,
+    /// Where it was.
+    pub source: Source,
+    /// The digest of `content`; it was checked.
+    pub digest: Digest,
+    /// The manifest that holds it.
+    pub manifest: Digest,
+    /// The manifest's artifact type, or else the media type of the blob.
+    pub artifact_type: String,
+    /// For a bundle its manifest's annotations, for a legacy format its layer's.
+    pub annotations: BTreeMap<String, String>,
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// For a legacy signature: the base64 text of `dev.cosignproject.cosign/signature`.
+    pub signature: Option<String>,
+}
+
+/// The annotation that holds a legacy signature.
+pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+
+/// What is asked of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What can say "signed": bundles and legacy signatures. Spares one request where no rule wants attestations.
+    Signatures,
+    /// Everything.
+    Everything,
+}
+
+/// What whoever receives a piece wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The next piece.
+    Continue,
+    /// Nothing more: every requirement is met.
+    Stop,
+}
+
+/// One question to a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// The image's digest.
+    pub subject: &'a Digest,
+    /// The formats that are of use.
+    pub wanted: Wanted,
+    /// When to have stopped; one deadline for all that the question causes.
+    pub deadline: Instant,
+}
+
+/// The bytes that may still be read for one verdict, from all sources together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { bytes: limits::VERDICT_BYTES }
+    }
+}
+
+impl Budget {
+    /// Takes bytes out before they are read.
+    ///
+    /// # Errors
+    /// [`Limit::Bytes`] where fewer are left; nothing is taken then.
+    pub fn spend(&mut self, bytes: u64) -> Result<(), Limit> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Limit::Bytes)?;
+        Ok(())
+    }
+
+    /// How many bytes have been taken out.
+    #[must_use]
+    pub const fn spent(&self) -> u64 {
+        limits::VERDICT_BYTES.saturating_sub(self.bytes)
+    }
+}
+
+/// A bound on counts or on bytes that a source reached. It is a denial: nobody knows what lies behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Limit {
+    /// [`limits::REFERRERS_SCANNED`].
+    #[error("more than {} referrers are listed", limits::REFERRERS_SCANNED)]
+    Referrers,
+    /// [`limits::REFERRERS_FETCHED`].
+    #[error("more than {} attached manifests would have to be read", limits::REFERRERS_FETCHED)]
+    Fetches,
+    /// [`limits::EVIDENCE_PROCESSED`].
+    #[error("there are more than {} pieces of evidence", limits::EVIDENCE_PROCESSED)]
+    Evidence,
+    /// [`limits::REFERRER_PAGES`].
+    #[error("the list of referrers has more than {} pages", limits::REFERRER_PAGES)]
+    Pages,
+    /// [`limits::VERDICT_BYTES`].
+    #[error("more than {} bytes would have to be read for one verdict", limits::VERDICT_BYTES)]
+    Bytes,
+    /// [`limits::LAYOUT_MANIFESTS`].
+    #[error("the layout lists more than {} manifests", limits::LAYOUT_MANIFESTS)]
+    Layout,
+}
+
+/// What a source had, besides the pieces that it handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// The source.
+    pub source: Source,
+    /// Whether all was handed over, or the receiver stopped it.
+    pub extent: Extent,
+    /// Pieces handed over.
+    pub found: usize,
+    /// Referrers and legacy tags that were listed.
+    pub scanned: usize,
+    /// Attached things that could not be handed over, each with its reason.
+    pub rejected: Vec<Rejected>,
+    /// Attached manifests that are no evidence in any known format.
+    pub others: Vec<Attached>,
+    /// What may explain to a user why there is nothing.
+    pub hints: Vec<Hint>,
+}
+
+/// How far a source was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// To the end.
+    Whole,
+    /// Until the receiver said [`Flow::Stop`].
+    Stopped,
+}
+
+/// An attached thing that was found and could not be handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its manifest, where one could be named.
+    pub manifest: Option<Digest>,
+    /// Its blob, where it was the blob.
+    pub blob: Option<Digest>,
+    /// Why.
+    pub reason: ItemError,
+}
+
+/// An attached manifest that is not evidence: an SBOM, a scan, another tool's signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Its digest.
+    pub manifest: Digest,
+    /// Its artifact type, as its author wrote it.
+    pub artifact_type: String,
+    /// The size of the manifest in bytes.
+    pub size: u64,
+}
+
+/// What may explain to a user why an image has no evidence. Hints rest on claims of the source; they decide nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// The registry has no referrers API; its fallback tag `sha256-<hex>` was read instead.
+    NoReferrersApi,
+    /// There is nothing for this digest, and legacy signatures of other digests stand beside it: other content was
+    /// pushed under a signed tag, or one platform of a signed index is looked at.
+    SignatureOfAnother {
+        /// One of those digests.
+        example: Digest,
+        /// How many there are.
+        count: usize,
+    },
+    /// There is nothing at all. If the image came by `oras copy -r`, legacy signatures were left behind: their tags
+    /// are not referrers.
+    TagsAreNotCopied {
+        /// The tag that would hold the signature.
+        tag: String,
+    },
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoReferrersApi => {
+                f.write_str("the registry has no referrers API; its fallback tag was read")
+            }
+            Self::SignatureOfAnother { example, count } => write!(
+                f,
+                "no signature is attached to this digest, but {count} other digest(s) have one, such as {example}; \
+                 the tag may have been pushed again after it was signed"
+            ),
+            Self::TagsAreNotCopied { tag } => write!(
+                f,
+                "nothing is attached to this digest; a copy made by `oras copy -r` leaves legacy signatures behind, \
+                 copy the tag {tag} as well"
+            ),
+        }
+    }
+}
+
+/// What is wrong with one attached thing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ItemError {
+    /// It is listed and not there.
+    #[error("it is listed and not there")]
+    NotFound,
+    /// Its list entry cannot be used.
+    #[error("{0}")]
+    Descriptor(#[from] DescriptorError),
+    /// Its manifest cannot be used.
+    #[error("{0}")]
+    Document(#[from] DocumentError),
+    /// Its content hashes to something else.
+    #[error("it hashes to {found} and not to {expected}")]
+    Digest {
+        /// What it was asked for by.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// Its length is not the promised one.
+    #[error("it has {received} bytes where {promised} were promised")]
+    Length {
+        /// The promised length.
+        promised: u64,
+        /// The length that came.
+        received: u64,
+    },
+    /// It is larger than its kind may be.
+    #[error("it has more than the {cap} bytes that are allowed")]
+    TooLarge {
+        /// The cap in bytes.
+        cap: u64,
+    },
+    /// Its manifest names another subject than the image that it is listed for.
+    #[error("its manifest does not name this image as its subject")]
+    Subject,
+    /// It came as another media type than its descriptor says.
+    #[error("it came as {found:?} and is listed as {expected:?}")]
+    MediaType {
+        /// The descriptor's.
+        expected: String,
+        /// What it came as.
+        found: String,
+    },
+    /// It has more annotations than are read.
+    #[error("it has more annotations than are read")]
+    Annotations,
+    /// A legacy signature without the annotation that holds the signature.
+    #[error("it has no annotation {SIGNATURE_ANNOTATION}")]
+    NoSignature,
+    /// The file in a layout is a link, a folder or a device.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// The file in a layout cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl ItemError {
+    /// Whether the thing is listed and could not be read: then nobody knows what it says.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Unreadable(_) | Self::NotAFile)
+    }
+
+    /// The stable code in verdicts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound | Self::Unreadable(_) | Self::NotAFile => "evidence-missing",
+            Self::Descriptor(_) | Self::Document(_) | Self::Annotations | Self::MediaType { .. } => {
+                "evidence-malformed"
+            }
+            Self::Digest { .. } | Self::Length { .. } => "evidence-digest-mismatch",
+            Self::TooLarge { .. } => "evidence-too-large",
+            Self::Subject => "evidence-wrong-subject",
+            Self::NoSignature => "evidence-no-signature",
+        }
+    }
+}
+
+/// What is wrong with a source as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// A bound was reached.
+    #[error("{source_name}: {limit}")]
+    Limit {
+        /// The source.
+        source_name: Source,
+        /// The bound.
+        limit: Limit,
+    },
+    /// The deadline passed.
+    #[error("{source_name}: the deadline passed before everything was read")]
+    Deadline {
+        /// The source.
+        source_name: Source,
+    },
+    /// The layout cannot be used.
+    #[error(transparent)]
+    Layout(Box<layout::LayoutError>),
+    /// The registry cannot be used.
+    #[cfg(feature = "network")]
+    #[error(transparent)]
+    Registry(Box<crate::registry::RegistryError>),
+}
+
+// Boxed: an error that is rare must not make every result that could hold it large.
+impl From<layout::LayoutError> for SourceError {
+    fn from(error: layout::LayoutError) -> Self {
+        Self::Layout(Box::new(error))
+    }
+}
+
+#[cfg(feature = "network")]
+impl From<crate::registry::RegistryError> for SourceError {
+    fn from(error: crate::registry::RegistryError) -> Self {
+        Self::Registry(Box::new(error))
+    }
+}
+
+/// Who has to act on a [`SourceError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The source could not be reached, or answered that it cannot now.
+    Unreachable,
+    /// The time was over.
+    Deadline,
+    /// A bound was reached.
+    Limit,
+    /// Credentials are missing or refused.
+    Unauthorized,
+    /// The named thing does not exist.
+    NotFound,
+    /// The source answered something that is not what the protocol allows.
+    Malformed,
+}
+
+impl SourceError {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Limit { .. } => Fault::Limit,
+            Self::Deadline { .. } => Fault::Deadline,
+            Self::Layout(error) => error.fault(),
+            #[cfg(feature = "network")]
+            Self::Registry(error) => error.fault(),
+        }
+    }
+}
+
+/// What a reference stands for, as a source says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolved {
+    /// The digest of the manifest; the manifest was read and hashes to it.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Where evidence comes from.
+pub trait EvidenceSource {
+    /// Hands over every piece of evidence that is attached to an image, one after another.
+    ///
+    /// # Errors
+    /// [`SourceError`] where the source could not be read to its end. Pieces that were handed over before stay
+    /// handed over; the caller must not take them for all there is.
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError>;
+
+    /// What a reference stands for. The manifest itself is read and hashed; no header is believed.
+    ///
+    /// # Errors
+    /// [`SourceError`]; its fault is [`Fault::NotFound`] where there is no such image.
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError>;
+}
+
+impl<S: EvidenceSource + ?Sized> EvidenceSource for &S {
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError> {
+        (**self).visit(question, budget, sink)
+    }
+
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        (**self).resolve(reference, deadline)
+    }
+}
+
+/// The tag of the referrers fallback for an image, without suffix: `sha256-<hex>`. distribution-spec 1.1,
+/// "Referrers Tag Schema".
+#[must_use]
+pub fn fallback_tag(subject: &Digest) -> String {
+    format!("sha256-{}", subject.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_before_reading_and_never_below_nothing() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.spend(limits::VERDICT_BYTES), Ok(()));
+        assert_eq!(budget.spend(1), Err(Limit::Bytes));
+        assert_eq!(budget.spent(), limits::VERDICT_BYTES);
+        let mut budget = Budget::default();
+        assert_eq!(budget.spend(u64::MAX), Err(Limit::Bytes));
+        assert_eq!(budget.spent(), 0);
+    }
+}

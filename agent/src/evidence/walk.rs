@@ -1,0 +1,338 @@
+//! From a list of attached manifests to pieces of evidence: the same steps for every source.
+//!
+//! A list entry's `artifactType` decides nothing: cosign 3 writes `application/vnd.oci.empty.v1+json` into the
+//! fallback index. Each listed manifest is read, its subject compared, and its layers taken by what they are.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use pullward_core::limits;
+use pullward_core::oci::{Digest, MEDIA_TYPE_BUNDLE_PREFIX, MEDIA_TYPE_DSSE, MEDIA_TYPE_SIMPLE_SIGNING};
+
+use crate::evidence::document::{
+    Annotations, DescriptorBuf, Document, Entry, List, MediaType, Overflow, Shape, shorten,
+};
+use crate::evidence::{
+    Attached, Budget, Extent, Flow, Format, Found, Gathered, Hint, ItemError, Limit, Question, Rejected,
+    SIGNATURE_ANNOTATION, Source, SourceError, Wanted,
+};
+
+/// A manifest that was read and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its digest, computed from its bytes.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it says.
+    pub document: Document,
+}
+
+/// Why something could not be read: because of itself, or because of the source.
+#[derive(Debug)]
+pub enum FetchError {
+    /// This one thing is not usable.
+    Item(ItemError),
+    /// The source is not usable.
+    Source(SourceError),
+}
+
+impl From<ItemError> for FetchError {
+    fn from(error: ItemError) -> Self {
+        Self::Item(error)
+    }
+}
+
+impl From<SourceError> for FetchError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+/// Reads content by descriptor, checked against it.
+pub trait Content {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError>;
+
+    /// Reads a blob of at most `cap` bytes.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn blob(&self, descriptor: &DescriptorBuf, cap: u64, deadline: Instant) -> Result<Vec<u8>, FetchError>;
+}
+
+/// One walk over what is attached to one image.
+pub struct Walk<'a> {
+    content: &'a dyn Content,
+    question: Question<'a>,
+    budget: &'a mut Budget,
+    sink: &'a mut dyn FnMut(Found) -> Flow,
+    seen: HashSet<Digest>,
+    fetched: usize,
+    gathered: Gathered,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins a walk.
+    pub fn new(
+        source: Source,
+        content: &'a dyn Content,
+        question: Question<'a>,
+        budget: &'a mut Budget,
+        sink: &'a mut dyn FnMut(Found) -> Flow,
+    ) -> Self {
+        Self {
+            content,
+            question,
+            budget,
+            sink,
+            seen: HashSet::new(),
+            fetched: 0,
+            gathered: Gathered {
+                source,
+                extent: Extent::Whole,
+                found: 0,
+                scanned: 0,
+                rejected: Vec::new(),
+                others: Vec::new(),
+                hints: Vec::new(),
+            },
+        }
+    }
+
+    /// Takes bytes that a source reads for the walk itself, such as a list, out of the budget.
+    ///
+    /// # Errors
+    /// [`SourceError::Limit`].
+    pub fn spend(&mut self, bytes: u64) -> Result<(), SourceError> {
+        self.budget.spend(bytes).map_err(|limit| self.limit(limit))
+    }
+
+    /// Hands over the evidence of every listed referrer.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn referrers(&mut self, list: &List) -> Result<Flow, SourceError> {
+        self.gathered.scanned = self.gathered.scanned.saturating_add(list.listed);
+        if list.listed > list.entries.len() || self.gathered.scanned > limits::REFERRERS_SCANNED {
+            return Err(self.limit(Limit::Referrers));
+        }
+        for entry in &list.entries {
+            if self.referrer(entry)? == Flow::Stop {
+                return Ok(self.stop());
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Hands over the evidence of a manifest that stands behind a legacy tag.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn legacy(&mut self, manifest: &Manifest) -> Result<Flow, SourceError> {
+        self.gathered.scanned = self.gathered.scanned.saturating_add(1);
+        self.seen.insert(manifest.digest);
+        Ok(match self.layers(manifest, Binding::Tag)? {
+            Flow::Stop => self.stop(),
+            Flow::Continue => Flow::Continue,
+        })
+    }
+
+    /// Lists something that could not be handed over.
+    pub fn reject(&mut self, manifest: Option<Digest>, reason: ItemError) {
+        self.gathered.rejected.push(Rejected { manifest, blob: None, reason });
+    }
+
+    /// Whether nothing at all was attached.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.gathered.found == 0
+    }
+
+    /// Adds a hint for the user.
+    pub fn hint(&mut self, hint: Hint) {
+        self.gathered.hints.push(hint);
+    }
+
+    /// Ends the walk.
+    #[must_use]
+    pub fn finish(self) -> Gathered {
+        self.gathered
+    }
+
+    fn stop(&mut self) -> Flow {
+        self.gathered.extent = Extent::Stopped;
+        Flow::Stop
+    }
+
+    fn limit(&self, limit: Limit) -> SourceError {
+        SourceError::Limit { source_name: self.gathered.source, limit }
+    }
+
+    fn referrer(&mut self, entry: &Entry) -> Result<Flow, SourceError> {
+        let descriptor = match entry {
+            Ok(descriptor) => descriptor,
+            Err(error) => {
+                self.reject(None, (*error).into());
+                return Ok(Flow::Continue);
+            }
+        };
+        if !self.seen.insert(descriptor.digest) {
+            return Ok(Flow::Continue);
+        }
+        if MediaType::parse(&descriptor.media_type).is_none_or(MediaType::is_index) {
+            // An index as a referrer holds no evidence in any known format.
+            self.other(descriptor, descriptor.artifact_type.as_deref());
+            return Ok(Flow::Continue);
+        }
+        if descriptor.size > limits::MANIFEST_BYTES {
+            self.reject(Some(descriptor.digest), ItemError::TooLarge { cap: limits::MANIFEST_BYTES });
+            return Ok(Flow::Continue);
+        }
+        self.fetched = self.fetched.saturating_add(1);
+        if self.fetched > limits::REFERRERS_FETCHED {
+            return Err(self.limit(Limit::Fetches));
+        }
+        self.spend(descriptor.size)?;
+        let manifest = match self.content.manifest(descriptor, self.question.deadline) {
+            Ok(manifest) => manifest,
+            Err(FetchError::Item(reason)) => {
+                self.reject(Some(descriptor.digest), reason);
+                return Ok(Flow::Continue);
+            }
+            Err(FetchError::Source(error)) => return Err(error),
+        };
+        let names_it =
+            matches!(&manifest.document.subject, Some(Ok(to)) if to.digest == *self.question.subject);
+        if !names_it {
+            self.reject(Some(descriptor.digest), ItemError::Subject);
+            return Ok(Flow::Continue);
+        }
+        self.layers(&manifest, Binding::Subject)
+    }
+
+    fn layers(&mut self, manifest: &Manifest, binding: Binding) -> Result<Flow, SourceError> {
+        let Shape::Manifest { layers } = &manifest.document.shape else {
+            // Only a tag can lead here: a referrer that is an index is not read.
+            let found = manifest.document.media_type.as_str().to_owned();
+            let expected = MediaType::Manifest.as_str().to_owned();
+            self.reject(Some(manifest.digest), ItemError::MediaType { expected, found });
+            return Ok(Flow::Continue);
+        };
+        if layers.listed > limits::EVIDENCE_LAYERS {
+            return Err(self.limit(Limit::Evidence));
+        }
+        let artifact_type = manifest.document.artifact_type.as_deref();
+        let mut evidence = false;
+        for layer in &layers.entries {
+            let layer = match layer {
+                Ok(layer) => layer,
+                Err(error) => {
+                    self.reject(Some(manifest.digest), (*error).into());
+                    continue;
+                }
+            };
+            let Some(format) = format_of(artifact_type, layer, binding) else { continue };
+            evidence = true;
+            if format == Format::LegacyAttestation && self.question.wanted == Wanted::Signatures {
+                continue;
+            }
+            if self.piece(manifest, layer, format)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        if !evidence {
+            self.gathered.others.push(Attached {
+                manifest: manifest.digest,
+                artifact_type: shorten(artifact_type.unwrap_or(manifest.document.media_type.as_str())),
+                size: manifest.size,
+            });
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn piece(
+        &mut self,
+        manifest: &Manifest,
+        layer: &DescriptorBuf,
+        format: Format,
+    ) -> Result<Flow, SourceError> {
+        let reject = |walk: &mut Self, reason| {
+            let rejected = Rejected { manifest: Some(manifest.digest), blob: Some(layer.digest), reason };
+            walk.gathered.rejected.push(rejected);
+            Ok(Flow::Continue)
+        };
+        let annotations: &Annotations = match format {
+            Format::Bundle => &manifest.document.annotations,
+            Format::LegacySignature | Format::LegacyAttestation => &layer.annotations,
+        };
+        if annotations.overflow == Overflow::Yes {
+            return reject(self, ItemError::Annotations);
+        }
+        let signature = match format {
+            Format::LegacySignature => match annotations.map.get(SIGNATURE_ANNOTATION) {
+                Some(signature) => Some(signature.clone()),
+                None => return reject(self, ItemError::NoSignature),
+            },
+            Format::Bundle | Format::LegacyAttestation => None,
+        };
+        if layer.size > format.cap() {
+            return reject(self, ItemError::TooLarge { cap: format.cap() });
+        }
+        if self.gathered.found >= limits::EVIDENCE_PROCESSED {
+            return Err(self.limit(Limit::Evidence));
+        }
+        self.spend(layer.size)?;
+        let content = match self.content.blob(layer, format.cap(), self.question.deadline) {
+            Ok(content) => content,
+            Err(FetchError::Item(reason)) => return reject(self, reason),
+            Err(FetchError::Source(error)) => return Err(error),
+        };
+        self.gathered.found = self.gathered.found.saturating_add(1);
+        let artifact_type = manifest.document.artifact_type.as_deref().unwrap_or(&layer.media_type);
+        Ok((self.sink)(Found {
+            format,
+            source: self.gathered.source,
+            digest: layer.digest,
+            manifest: manifest.digest,
+            artifact_type: shorten(artifact_type),
+            annotations: annotations.map.clone(),
+            content,
+            signature,
+        }))
+    }
+
+    fn other(&mut self, descriptor: &DescriptorBuf, artifact_type: Option<&str>) {
+        self.gathered.others.push(Attached {
+            manifest: descriptor.digest,
+            artifact_type: shorten(artifact_type.unwrap_or(&descriptor.media_type)),
+            size: descriptor.size,
+        });
+    }
+}
+
+/// What ties a manifest to the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    /// Its `subject`.
+    Subject,
+    /// The tag that it stands behind.
+    Tag,
+}
+
+/// What a layer is. The manifest's artifact type speaks for all its layers, but only for bundles; a bundle behind a
+/// legacy tag is nothing that any tool writes.
+fn format_of(artifact_type: Option<&str>, layer: &DescriptorBuf, binding: Binding) -> Option<Format> {
+    let bundle = |text: &str| text.starts_with(MEDIA_TYPE_BUNDLE_PREFIX);
+    match layer.media_type.as_str() {
+        MEDIA_TYPE_SIMPLE_SIGNING => Some(Format::LegacySignature),
+        MEDIA_TYPE_DSSE => Some(Format::LegacyAttestation),
+        other if binding == Binding::Subject && (bundle(other) || artifact_type.is_some_and(bundle)) => {
+            Some(Format::Bundle)
+        }
+        _ => None,
+    }
+}

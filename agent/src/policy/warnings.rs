@@ -1,0 +1,264 @@
+//! What a policy says well but probably does not mean. A warning never refuses a policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use pullward_core::oci::Digest;
+use pullward_core::pattern::Pattern;
+use pullward_core::reference::Reference;
+use toml::Spanned;
+
+use super::file::{PolicyFile, Rule};
+use super::source::{Position, Source};
+use crate::trust::payload::Mode;
+
+/// The repository of the pause image that containerd pulls for every pod by default.
+const PAUSE: &str = "registry.k8s.io/pause";
+
+/// One warning, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The policy file.
+    pub path: PathBuf,
+    /// Where in it; none where the file as a whole is meant.
+    pub position: Option<Position>,
+    /// What is doubtful.
+    pub doubt: Doubt,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some(position) = self.position {
+            write!(f, "{position}:")?;
+        }
+        write!(f, " warning: {} [{}]", self.doubt, self.doubt.code())
+    }
+}
+
+/// What is doubtful about a policy that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// A rule that lets through whatever a tag points to.
+    #[error(
+        "rule `{rule}` allows without naming digests: whoever can push there decides what runs; add `digests = […]`"
+    )]
+    AllowUnpinned {
+        /// The rule.
+        rule: String,
+    },
+    /// A pattern that an earlier rule has taken.
+    #[error(
+        "pattern `{pattern}` is never reached: rule `{earlier}` before it matches the same; move it up or remove it"
+    )]
+    Unreachable {
+        /// The pattern.
+        pattern: String,
+        /// The rule that matches first.
+        earlier: String,
+    },
+    /// A rule for a tag, and a laxer one for the same repository behind it.
+    #[error(
+        "pattern `{pattern}` has a tag, and rule `{laxer}` behind it asks for less in the same repository: a pull \
+         by digest carries no tag and gets the laxer rule; write the pattern without the tag"
+    )]
+    TagBypass {
+        /// The pattern.
+        pattern: String,
+        /// The laxer rule.
+        laxer: String,
+    },
+    /// Pods do not start.
+    #[error(
+        "no rule lets {PAUSE} through, which containerd pulls for every pod: pods would not start; add a rule with \
+         mode \"allow\" and its digests, or set another sandbox image"
+    )]
+    NoPause,
+    /// One key under two names.
+    #[error(
+        "authority `{authority}` has a key of authority `{other}` too: together they count once for `at_least`"
+    )]
+    SharedKey {
+        /// The later authority.
+        authority: String,
+        /// The earlier one.
+        other: String,
+    },
+    /// An authority that nothing uses.
+    #[error("authority `{authority}` is named by no rule; remove it or name it in `signed_by`")]
+    UnusedAuthority {
+        /// The authority.
+        authority: String,
+    },
+    /// A key that today's evidence cannot use.
+    #[error(
+        "the key has a validity, and evidence signed with a key alone proves no time: this version denies what only \
+         it signed with `key-window-no-time`"
+    )]
+    WindowWithoutTime,
+}
+
+impl Doubt {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AllowUnpinned { .. } => "allow-unpinned",
+            Self::Unreachable { .. } => "rule-unreachable",
+            Self::TagBypass { .. } => "tag-bypass",
+            Self::NoPause => "no-pause-rule",
+            Self::SharedKey { .. } => "shared-key",
+            Self::UnusedAuthority { .. } => "authority-unused",
+            Self::WindowWithoutTime => "key-window",
+        }
+    }
+}
+
+/// Every warning about a file that is accepted, in the order of the file.
+pub(super) fn of(
+    source: &Source,
+    file: &PolicyFile,
+    keys: &BTreeMap<String, BTreeSet<Digest>>,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |span: Option<Range<usize>>, doubt| {
+        let position = span.map(|span| source.position(span.start));
+        warnings.push(Warning { path: source.path().to_owned(), position, doubt });
+    };
+    authorities(file, keys, &mut warn);
+    for (index, rule) in file.rule.iter().enumerate() {
+        if mode(rule) == Mode::Allow && rule.digests.is_none() {
+            warn(Some(rule.name.span()), Doubt::AllowUnpinned { rule: rule.name.get_ref().clone() });
+        }
+        let earlier = file.rule.get(..index).unwrap_or_default();
+        let later = file.rule.get(index + 1..).unwrap_or_default();
+        for pattern in rule.r#match.get_ref() {
+            let text = pattern.get_ref();
+            if let Some(taker) = earlier.iter().find(|taker| takes_all_of(taker, text)) {
+                let earlier = taker.name.get_ref().clone();
+                warn(Some(pattern.span()), Doubt::Unreachable { pattern: text.clone(), earlier });
+            }
+            if let Some(laxer) = laxer_without_tag(rule, text, later) {
+                let laxer = laxer.name.get_ref().clone();
+                warn(Some(pattern.span()), Doubt::TagBypass { pattern: text.clone(), laxer });
+            }
+        }
+    }
+    if !file.rule.iter().any(lets_pause_through) {
+        warn(None, Doubt::NoPause);
+    }
+    warnings.sort_by_key(|warning| warning.position);
+    warnings
+}
+
+fn authorities(
+    file: &PolicyFile,
+    keys: &BTreeMap<String, BTreeSet<Digest>>,
+    warn: &mut impl FnMut(Option<Range<usize>>, Doubt),
+) {
+    let used: BTreeSet<&str> = file
+        .rule
+        .iter()
+        .flat_map(|rule| rule.signed_by.iter().flat_map(Spanned::get_ref))
+        .chain(file.r#override.iter().flat_map(|r#override| r#override.authorities.get_ref()))
+        .map(|name| name.get_ref().as_str())
+        .collect();
+    let none = BTreeSet::new();
+    for (index, authority) in file.authority.iter().enumerate() {
+        let name = authority.name.get_ref();
+        let own = keys.get(name).unwrap_or(&none);
+        let other = file
+            .authority
+            .iter()
+            .take(index)
+            .map(|earlier| earlier.name.get_ref())
+            .find(|earlier| keys.get(*earlier).is_some_and(|keys| !keys.is_disjoint(own)));
+        if let Some(other) = other {
+            warn(
+                Some(authority.name.span()),
+                Doubt::SharedKey { authority: name.clone(), other: other.clone() },
+            );
+        }
+        if !used.contains(name.as_str()) {
+            warn(Some(authority.name.span()), Doubt::UnusedAuthority { authority: name.clone() });
+        }
+        let listed = authority.keys.iter().flat_map(Spanned::get_ref);
+        let windows = listed
+            .map(|key| [&key.valid_from, &key.valid_until])
+            .chain([[&authority.valid_from, &authority.valid_until]]);
+        for time in windows.filter_map(|[from, until]| from.as_ref().or(until.as_ref())) {
+            warn(Some(time.span()), Doubt::WindowWithoutTime);
+        }
+    }
+}
+
+fn mode(rule: &Rule) -> Mode {
+    rule.mode.as_ref().map(|mode| *mode.get_ref()).unwrap_or_default()
+}
+
+/// Whether a rule looks at nothing but the reference.
+fn is_unconditional(rule: &Rule) -> bool {
+    rule.digests.is_none() && rule.namespaces.is_none()
+}
+
+fn patterns(rule: &Rule) -> impl Iterator<Item = &str> {
+    rule.r#match.get_ref().iter().map(|pattern| pattern.get_ref().as_str())
+}
+
+/// Whether a rule certainly matches everything that a pattern matches: by being it, or by being `**`.
+fn takes_all_of(rule: &Rule, pattern: &str) -> bool {
+    is_unconditional(rule)
+        && patterns(rule).any(|own| own == "**" || own == pattern || own == split_tag(pattern).0)
+}
+
+/// A pattern without its tag and digest, and whether it had a tag.
+fn split_tag(pattern: &str) -> (&str, Option<&str>) {
+    let name = pattern.split('@').next().unwrap_or(pattern);
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name.get(last..).and_then(|last| last.split_once(':')) {
+        Some((_, tag)) => (name.get(..name.len() - tag.len() - 1).unwrap_or(name), Some(tag)),
+        None => (name, None),
+    }
+}
+
+/// A later rule that asks for less and takes what a tag pattern misses because a pull by digest has no tag.
+fn laxer_without_tag<'r>(rule: &Rule, pattern: &str, later: &'r [Rule]) -> Option<&'r Rule> {
+    let (repository, tag) = split_tag(pattern);
+    tag?;
+    // One name that the repository pattern matches: wildcards replaced by a letter.
+    let example = repository.replace("**", "x").replace(['*', '?'], "x");
+    let reference = Reference::parse(&format!("{example}@{}", Digest::of(b"")));
+    let next = later.iter().find(|next| {
+        patterns(next).any(|own| {
+            own == repository
+                || reference
+                    .as_ref()
+                    .is_ok_and(|reference| Pattern::parse(own).is_ok_and(|own| own.matches(reference)))
+        })
+    })?;
+    (strictness(next) < strictness(rule)).then_some(next)
+}
+
+/// Order of rules by how much they let through: modes first, then how many must sign.
+fn strictness(rule: &Rule) -> (u8, u64) {
+    let signers = rule.at_least.as_ref().map_or(1, |count| *count.get_ref());
+    match mode(rule) {
+        Mode::Deny => (3, 0),
+        Mode::Enforce => (2, signers),
+        Mode::Audit => (1, signers),
+        Mode::Allow => (0, 0),
+    }
+}
+
+fn lets_pause_through(rule: &Rule) -> bool {
+    let matches = |pattern: &str| {
+        let tag =
+            split_tag(pattern).1.map(|tag| tag.replace(['*', '?'], "3")).unwrap_or_else(|| "3.10".to_owned());
+        let digest = pattern.split_once('@').map(|(_, digest)| format!("@{digest}")).unwrap_or_default();
+        let Ok(reference) = Reference::parse(&format!("{PAUSE}:{tag}{digest}")) else { return false };
+        Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(&reference))
+    };
+    mode(rule) != Mode::Deny && patterns(rule).any(matches)
+}

@@ -1,0 +1,334 @@
+//! A verdict with all its inputs: enough to decide it again, on another machine, years later.
+//!
+//! Schema `pullward/record/v1`. A record is written once and never edited; unknown fields are refused, because a
+//! replay that ignored one would decide another question. Compatibility rule: a later version reads every earlier
+//! schema, or says which it cannot.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64ct::{Base64, Encoding as _};
+use pullward_core::ENGINE;
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+use pullward_core::signature::PublicKey;
+use pullward_core::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::session::{Event, FailedSource, RejectedItem, Session, Subject};
+use crate::decide::{Believed, EventLog};
+use crate::evidence::{Format, Found, Source};
+use crate::trust::file::{Existing, write_whole};
+use crate::trust::installed::InstalledTrust;
+use crate::verdict::{Place, Verdict};
+
+/// Schema name in every record.
+pub const SCHEMA: &str = "pullward/record/v1";
+
+/// Most bytes of a record: a trust bundle and the evidence of one verdict, both in base64, and room.
+pub const RECORD_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Why a record cannot be written, read or decided again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The file is larger than any record.
+    #[error("{path}: larger than {RECORD_BYTES} bytes, which no record is")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not a record of this schema.
+    #[error("{path}: not a record: {detail}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// What the record believes in does not open any more.
+    #[error("the record's trust does not open: {0}")]
+    Trust(String),
+}
+
+/// A verdict and everything that it was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    schema: String,
+    engine: String,
+    question: RecordedQuestion,
+    trust: RecordedTrust,
+    /// A receipt of this node for the digest. This version keeps none.
+    receipt: Option<()>,
+    /// Overrides that were active. This version has none.
+    overrides: Vec<()>,
+    events: Vec<RecordedEvent>,
+    verdict: Verdict,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedQuestion {
+    /// Null for a layout that was given no name.
+    reference: Option<String>,
+    name: String,
+    digest: String,
+    platform: String,
+    place: Place,
+    time: String,
+}
+
+/// What was believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordedTrust {
+    /// One key, as PEM.
+    Key(String),
+    /// A trust bundle, as its signed file, with the pinned roots.
+    Bundle {
+        /// The file in base64.
+        file: String,
+        /// The pinned roots, as PEM.
+        roots: Vec<String>,
+        /// How many of them have to have signed.
+        threshold: usize,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RecordedEvent {
+    Found(RecordedFound),
+    Rejected(RejectedItem),
+    Failed(FailedSource),
+    Note(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedFound {
+    format: String,
+    source: String,
+    digest: String,
+    manifest: String,
+    signature: Option<String>,
+    /// The bytes in base64.
+    content: String,
+}
+
+/// Collects events while a session runs.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    events: Vec<RecordedEvent>,
+}
+
+impl EventLog for Recorder {
+    fn note(&mut self, event: &Event) {
+        self.events.push(match event {
+            Event::Found(found) => RecordedEvent::Found(RecordedFound {
+                format: found.format.as_str().to_owned(),
+                source: found.source.as_str().to_owned(),
+                digest: found.digest.to_string(),
+                manifest: found.manifest.to_string(),
+                signature: found.signature.clone(),
+                content: Base64::encode_string(&found.content),
+            }),
+            Event::Rejected(item) => RecordedEvent::Rejected(item.clone()),
+            Event::Failed(failure) => RecordedEvent::Failed(failure.clone()),
+            Event::Note(note) => RecordedEvent::Note(note.clone()),
+        });
+    }
+}
+
+/// How a replay compares with what was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same bytes.
+    Same,
+    /// Another engine decided, and this is what differs.
+    OtherEngine {
+        /// The engine that wrote the record.
+        recorded: String,
+        /// Whether allow and deny stayed what they were.
+        decision_kept: bool,
+    },
+    /// The same engine reached something else: the record was changed, or there is a fault.
+    Differs,
+}
+
+impl Record {
+    /// Puts a record together. `None` where the question led to no digest: there was nothing to judge.
+    #[must_use]
+    pub fn new(subject: &Subject, trust: RecordedTrust, recorder: Recorder, verdict: Verdict) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            engine: ENGINE.to_owned(),
+            question: RecordedQuestion {
+                reference: subject.reference.as_ref().map(|reference| reference.as_str().to_owned()),
+                name: subject.name.clone(),
+                digest: subject.digest.to_string(),
+                platform: subject.platform.clone(),
+                place: subject.place.clone(),
+                time: subject.time.to_string(),
+            },
+            trust,
+            receipt: None,
+            overrides: Vec::new(),
+            events: recorder.events,
+            verdict,
+        }
+    }
+
+    /// Writes the record: whole or not at all.
+    ///
+    /// # Errors
+    /// [`RecordError::File`].
+    pub fn write(&self, path: &Path) -> Result<(), RecordError> {
+        let failed = |error| RecordError::File { path: path.to_owned(), error };
+        let text = serde_json::to_vec(self).map_err(|error| failed(io::Error::other(error)))?;
+        write_whole(path, &text, 0o644, Existing::Replace).map_err(failed)
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`RecordError::File`], [`RecordError::TooLarge`], [`RecordError::Malformed`].
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        let failed = |error| RecordError::File { path: path.to_owned(), error };
+        if fs::metadata(path).map_err(failed)?.len() > RECORD_BYTES {
+            return Err(RecordError::TooLarge { path: path.to_owned() });
+        }
+        let text = fs::read(path).map_err(failed)?;
+        let malformed = |detail: String| RecordError::Malformed { path: path.to_owned(), detail };
+        let record: Self = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+        if record.schema != SCHEMA {
+            return Err(malformed(format!("schema {:?}; this version reads {SCHEMA:?}", record.schema)));
+        }
+        record.check().map_err(malformed)?;
+        Ok(record)
+    }
+
+    /// The verdict as it was recorded.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Checks what serde cannot: that every field can be used.
+    fn check(&self) -> Result<(), String> {
+        self.subject()?;
+        self.events.iter().try_for_each(|event| event.to_event().map(|_| ()))
+    }
+
+    fn subject(&self) -> Result<Subject, String> {
+        let question = &self.question;
+        let reference = match &question.reference {
+            Some(text) => {
+                Some(Reference::parse(text).map_err(|error| format!("question.reference: {error}"))?)
+            }
+            None => None,
+        };
+        Ok(Subject {
+            reference,
+            name: question.name.clone(),
+            digest: Digest::parse(&question.digest).map_err(|error| format!("question.digest: {error}"))?,
+            platform: question.platform.clone(),
+            place: question.place.clone(),
+            time: UnixTime::parse(&question.time).ok_or("question.time: not YYYY-MM-DDTHH:MM:SSZ")?,
+        })
+    }
+
+    /// Decides again. Nothing but the record is read.
+    ///
+    /// # Errors
+    /// [`RecordError::Trust`] where the bundle no longer opens with the roots that stand beside it.
+    pub fn replay(&self) -> Result<(Verdict, Comparison), RecordError> {
+        let opened = self.trust.open()?;
+        let subject = self.subject().map_err(RecordError::Trust)?;
+        let mut session = Session::open(opened.believed(), &subject);
+        for event in &self.events {
+            session.take(&event.to_event().map_err(RecordError::Trust)?);
+        }
+        let mut verdict = session.close();
+        verdict.elapsed_us = self.verdict.elapsed_us;
+        let comparison = if verdict == self.verdict {
+            Comparison::Same
+        } else if self.engine == ENGINE {
+            Comparison::Differs
+        } else {
+            let decision_kept = verdict.decision == self.verdict.decision;
+            Comparison::OtherEngine { recorded: self.engine.clone(), decision_kept }
+        };
+        Ok((verdict, comparison))
+    }
+}
+
+/// What a record believes in, opened again.
+enum Opened {
+    Key(Box<PublicKey>),
+    Bundle(Box<InstalledTrust>),
+}
+
+impl Opened {
+    fn believed(&self) -> Believed<'_> {
+        match self {
+            Self::Key(key) => Believed::Key(key),
+            Self::Bundle(trust) => Believed::Bundle(trust),
+        }
+    }
+}
+
+impl RecordedTrust {
+    fn open(&self) -> Result<Opened, RecordError> {
+        let key =
+            |pem: &String| PublicKey::from_pem(pem).map_err(|error| RecordError::Trust(format!("{error:?}")));
+        match self {
+            Self::Key(pem) => Ok(Opened::Key(Box::new(key(pem)?))),
+            Self::Bundle { file, roots, threshold } => {
+                let file = Base64::decode_vec(file).map_err(|error| RecordError::Trust(error.to_string()))?;
+                let roots = roots.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+                let opened = InstalledTrust::open_for_any(&file, &roots, *threshold);
+                let installed = opened.map_err(|error| RecordError::Trust(error.to_string()))?;
+                Ok(Opened::Bundle(Box::new(installed)))
+            }
+        }
+    }
+}
+
+impl RecordedEvent {
+    fn to_event(&self) -> Result<Event, String> {
+        Ok(match self {
+            Self::Found(found) => {
+                let content =
+                    Base64::decode_vec(&found.content).map_err(|error| format!("content: {error}"))?;
+                let digest = Digest::parse(&found.digest).map_err(|error| format!("digest: {error}"))?;
+                if Digest::of(&content) != digest {
+                    return Err(format!("content does not hash to {digest}"));
+                }
+                Event::Found(Found {
+                    format: Format::from_name(&found.format).ok_or("format: unknown")?,
+                    source: Source::from_name(&found.source).ok_or("source: unknown")?,
+                    digest,
+                    manifest: Digest::parse(&found.manifest).map_err(|error| format!("manifest: {error}"))?,
+                    artifact_type: String::new(),
+                    annotations: std::collections::BTreeMap::new(),
+                    content,
+                    signature: found.signature.clone(),
+                })
+            }
+            Self::Rejected(item) => Event::Rejected(item.clone()),
+            Self::Failed(failure) => Event::Failed(failure.clone()),
+            Self::Note(note) => Event::Note(note.clone()),
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! A repository as a source of evidence.
+//!
+//! In this order, and no further than the receiver wants: the referrers API; the fallback tag `sha256-<hex>` where the
+//! API is missing or empty; the legacy tags `.sig` and `.att`.
+//!
+//! distribution-spec 1.1 says that 404 means "no referrers API". 400 and 405 are taken the same way, because registries
+//! without the API answer them too. 401, 403, 429 and 5xx are not: nobody knows then what there is. An API that answers
+//! 200 with an empty list is asked the fallback tag as well, because registries that gained the API later still hold
+//! what older clients wrote there. An API that answers 200 with anything but an index is an error.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use pullward_core::limits;
+use pullward_core::oci::{Digest, MEDIA_TYPE_INDEX};
+use pullward_core::reference::Reference;
+use serde::Deserialize;
+
+use crate::evidence::document::{DescriptorBuf, Document, DocumentError, List, Shape, shorten};
+use crate::evidence::layout::signature_of_another;
+use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
+use crate::evidence::{
+    Budget, EvidenceSource, Flow, Found, Gathered, Hint, ItemError, Limit, Question, Resolved, Source,
+    SourceError, Wanted, fallback_tag,
+};
+use crate::registry::address::next_link;
+use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, header, read_body};
+
+/// A repository, asked through a client.
+#[derive(Debug)]
+pub struct RegistrySource<'a> {
+    client: &'a Client,
+    repository: Repository,
+}
+
+impl<'a> RegistrySource<'a> {
+    /// The repository that a reference names.
+    ///
+    /// # Errors
+    /// [`RegistryError`] for a host that cannot be asked.
+    pub fn new(client: &'a Client, reference: &Reference) -> Result<Self, RegistryError> {
+        Ok(Self { client, repository: client.repository(reference)? })
+    }
+
+    /// Reads the referrers of an image through the API, page by page. `None` where the registry has no such API.
+    ///
+    /// # Errors
+    /// [`SourceError`]; also where a later page fails: a part of a list is not the list.
+    fn referrers_api(
+        &self,
+        subject: &Digest,
+        walk: &mut Walk<'_>,
+        deadline: Instant,
+    ) -> Result<Option<List>, SourceError> {
+        let mut address =
+            self.repository.origin.at(format!("/v2/{}/referrers/{subject}", self.repository.path));
+        let mut list = List::default();
+        let mut seen = HashSet::new();
+        loop {
+            let url = address.to_string();
+            let limit = |limit| RegistryError::Limit { url: url.clone(), limit };
+            if seen.len() >= limits::REFERRER_PAGES {
+                return Err(limit(Limit::Pages).into());
+            }
+            let first = seen.is_empty();
+            seen.insert(url.clone());
+            let received =
+                match self.client.get(&self.repository, address.clone(), MEDIA_TYPE_INDEX, deadline) {
+                    Ok(received) => received,
+                    Err(RegistryError::NotFound { .. } | RegistryError::Status { status: 400 | 405, .. })
+                        if first =>
+                    {
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+            let next = next_page(&received)?;
+            let (page, read) = self.page(received)?;
+            walk.spend(read)?;
+            list.listed = list.listed.saturating_add(page.listed);
+            if list.listed > limits::REFERRERS_SCANNED || page.listed > page.entries.len() {
+                return Err(limit(Limit::Referrers).into());
+            }
+            list.entries.extend(page.entries);
+            match next {
+                None => return Ok(Some(list)),
+                Some(next) if seen.contains(&next.to_string()) => {
+                    return Err(RegistryError::LinkLoop { url }.into());
+                }
+                Some(next) => address = next,
+            }
+        }
+    }
+
+    fn page(&self, received: Received) -> Result<(List, u64), RegistryError> {
+        let url = received.address.to_string();
+        let found = content_type(&received);
+        if found != MEDIA_TYPE_INDEX {
+            let expected = MEDIA_TYPE_INDEX;
+            return Err(RegistryError::ContentType { url, expected, found: shorten(&found) });
+        }
+        let (bytes, _) = read_body(received, limits::MANIFEST_BYTES, None, None)?;
+        let error = |error| RegistryError::Document { url: url.clone(), error };
+        match Document::parse(&bytes, MEDIA_TYPE_INDEX).map_err(error)?.shape {
+            Shape::Index { manifests } => Ok((manifests, u64::try_from(bytes.len()).unwrap_or(u64::MAX))),
+            Shape::Manifest { .. } => Err(error(DocumentError::ShapeMismatch(MEDIA_TYPE_INDEX.to_owned()))),
+        }
+    }
+
+    /// A manifest behind a tag of the kind that clients make for evidence. Nothing behind it is no error.
+    fn tagged(&self, tag: &str, deadline: Instant) -> Result<Option<Manifest>, FetchError> {
+        match self.client.manifest(&self.repository, Which::Tag(tag), None, deadline) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(RegistryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(split(error)),
+        }
+    }
+
+    /// Tags of signatures for other images, to explain why this one has none. One page, and a failure is no hint.
+    fn other_signatures(&self, deadline: Instant) -> Option<Hint> {
+        #[derive(Deserialize)]
+        struct Tags {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let address = self.repository.origin.at(format!("/v2/{}/tags/list?n=1000", self.repository.path));
+        let received = self.client.get(&self.repository, address, "application/json", deadline).ok()?;
+        let (body, _) = read_body(received, limits::MANIFEST_BYTES, None, None).ok()?;
+        let tags = serde_json::from_slice::<Tags>(&body).ok()?.tags?;
+        signature_of_another(tags.iter().map(String::as_str))
+    }
+}
+
+/// The next page, on the same origin only.
+fn next_page(received: &Received) -> Result<Option<crate::registry::address::Address>, RegistryError> {
+    let Some(target) = header(received, "link").and_then(next_link) else {
+        return Ok(None);
+    };
+    let url = || received.address.to_string();
+    match received.address.join(target) {
+        Ok(next) if next.origin() == received.address.origin() => Ok(Some(next)),
+        Ok(next) => Err(RegistryError::Link { url: url(), target: next.origin().to_string() }),
+        Err(error) => Err(RegistryError::Link { url: url(), target: error.to_string() }),
+    }
+}
+
+/// Whose fault a failure to read one attached thing is: the thing's, or the registry's.
+fn split(error: RegistryError) -> FetchError {
+    FetchError::Item(match error {
+        RegistryError::NotFound { .. } => ItemError::NotFound,
+        RegistryError::Digest { expected, found, .. } => ItemError::Digest { expected, found },
+        RegistryError::Length { promised, received, .. } => ItemError::Length { promised, received },
+        RegistryError::TooLarge { cap, .. } => ItemError::TooLarge { cap },
+        RegistryError::Document { error, .. } => ItemError::Document(error),
+        RegistryError::ContentType { expected, found, .. } => {
+            ItemError::MediaType { expected: expected.to_owned(), found }
+        }
+        other => return FetchError::Source(other.into()),
+    })
+}
+
+impl Content for RegistrySource<'_> {
+    fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
+        let which = Which::Digest(descriptor.digest);
+        let manifest = self
+            .client
+            .manifest(&self.repository, which, Some(&descriptor.media_type), deadline)
+            .map_err(split)?;
+        if manifest.size != descriptor.size {
+            return Err(ItemError::Length { promised: descriptor.size, received: manifest.size }.into());
+        }
+        Ok(manifest)
+    }
+
+    fn blob(&self, descriptor: &DescriptorBuf, cap: u64, deadline: Instant) -> Result<Vec<u8>, FetchError> {
+        self.client.blob(&self.repository, &descriptor.digest, descriptor.size, cap, deadline).map_err(split)
+    }
+}
+
+impl EvidenceSource for RegistrySource<'_> {
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError> {
+        let Question { subject, wanted, deadline } = question;
+        let mut walk = Walk::new(Source::Registry, self, question, budget, sink);
+        let api = self.referrers_api(subject, &mut walk, deadline)?;
+        match &api {
+            Some(list) => {
+                if walk.referrers(list)? == Flow::Stop {
+                    return Ok(walk.finish());
+                }
+            }
+            None => walk.hint(Hint::NoReferrersApi),
+        }
+        let tag = fallback_tag(subject);
+        if api.is_none_or(|list| list.listed == 0) && self.tag(&tag, &mut walk, deadline)? == Flow::Stop {
+            return Ok(walk.finish());
+        }
+        let legacy: &[&str] = match wanted {
+            Wanted::Signatures => &[".sig"],
+            Wanted::Everything => &[".sig", ".att"],
+        };
+        for suffix in legacy {
+            if self.tag(&format!("{tag}{suffix}"), &mut walk, deadline)? == Flow::Stop {
+                return Ok(walk.finish());
+            }
+        }
+        if walk.is_empty() {
+            walk.hint(Hint::TagsAreNotCopied { tag: format!("{tag}.sig") });
+            if let Some(hint) = self.other_signatures(deadline) {
+                walk.hint(hint);
+            }
+        }
+        Ok(walk.finish())
+    }
+
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        let which = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => Which::Digest(digest),
+            (None, Some(tag)) => Which::Tag(tag),
+            // Every reference has one of the two; `latest` is what parsing would have put there.
+            (None, None) => Which::Tag("latest"),
+        };
+        let manifest = self.client.manifest(&self.repository, which, None, deadline)?;
+        Ok(Resolved {
+            digest: manifest.digest,
+            media_type: manifest.document.media_type,
+            size: manifest.size,
+        })
+    }
+}
+
+impl RegistrySource<'_> {
+    /// What stands behind a fallback tag (a list of referrers) or a legacy tag (a manifest).
+    fn tag(&self, tag: &str, walk: &mut Walk<'_>, deadline: Instant) -> Result<Flow, SourceError> {
+        match self.tagged(tag, deadline) {
+            Ok(None) => Ok(Flow::Continue),
+            Ok(Some(manifest)) => {
+                walk.spend(manifest.size)?;
+                match &manifest.document.shape {
+                    Shape::Index { manifests } => walk.referrers(manifests),
+                    Shape::Manifest { .. } => walk.legacy(&manifest),
+                }
+            }
+            Err(FetchError::Item(reason)) => {
+                walk.reject(None, reason);
+                Ok(Flow::Continue)
+            }
+            Err(FetchError::Source(error)) => Err(error),
+        }
+    }
+}

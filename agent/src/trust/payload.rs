@@ -1,0 +1,572 @@
+//! The trust bundle's payload: what the signatures of the root keys are over.
+//!
+//! It is compact JSON with every key present and in the order of the fields here, so that the same
+//! policy, key files, version and times give the same bytes on every machine. No string in it needs
+//! an escape: the builder refuses text that would, and [`Payload::from_bytes`] takes no other form.
+//!
+//! These types are the builder's and the inspector's. Nodes judge with the core's view over the bytes.
+
+use std::fmt::Write as _;
+
+use pullward_core::limits;
+use pullward_core::oci::Digest;
+use pullward_core::trust::{ENGINE, SCHEMA};
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+
+/// The oldest engine that enforces all that the builder lets through.
+pub const MIN_ENGINE: u64 = 1;
+
+/// A trust bundle's payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payload {
+    /// Always [`SCHEMA`].
+    pub schema: u64,
+    /// Engines older than this refuse the bundle.
+    pub min_engine: u64,
+    /// Which nodes it is for.
+    pub audience: String,
+    /// Grows with every bundle of an audience.
+    pub version: u64,
+    /// When it was built.
+    pub issued: Time,
+    /// From when on it no longer admits new digests.
+    pub expires: Time,
+    /// What an expired bundle still does.
+    pub after_expiry: AfterExpiry,
+    /// Who may open the emergency exit; null: nobody.
+    pub r#override: Option<Override>,
+    /// Who can sign.
+    pub authorities: Vec<Authority>,
+    /// Sigstore trusted roots; empty in bundles of this builder.
+    pub trusted_roots: Vec<TrustedRoot>,
+    /// What must be signed by whom.
+    pub rules: Vec<Rule>,
+    /// The digests that rules are limited to; rules name a list by its place.
+    pub digest_lists: Vec<DigestList>,
+    /// What no longer counts.
+    pub revoked: Revoked,
+    /// The files that it was built from.
+    pub parts: Vec<Part>,
+}
+
+/// What an expired bundle still does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AfterExpiry {
+    /// Digests that the node admitted before keep starting; new ones are denied.
+    #[default]
+    DenyNew,
+    /// Everything is denied.
+    DenyAll,
+}
+
+/// Who may open the emergency exit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Names of authorities.
+    pub authorities: Vec<String>,
+    /// So many distinct ones must sign.
+    pub threshold: u64,
+    /// Longest validity in seconds.
+    pub max: u64,
+    /// Always `off` in bundles of this builder.
+    pub local_root: String,
+}
+
+/// An authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authority {
+    /// The name that rules use.
+    pub name: String,
+    /// What it is made of.
+    pub kind: AuthorityKind,
+    /// Its keys, where `kind` is `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<Key>>,
+    /// Which of the trusted roots, where `kind` is `keyless`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_root: Option<u64>,
+    /// Its identities, where `kind` is `keyless`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Vec<Identity>>,
+}
+
+/// What an authority is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthorityKind {
+    /// Public keys.
+    Key,
+    /// Identities of a certificate authority.
+    Keyless,
+}
+
+/// A public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// `p256`, `p384`, `ed25519` or `rsa`. A node that does not know a type never uses the key.
+    pub r#type: String,
+    /// Base64 of the DER of its SubjectPublicKeyInfo.
+    pub spki: String,
+    /// Start of its validity.
+    pub valid_from: Option<Time>,
+    /// End of its validity.
+    pub valid_until: Option<Time>,
+    /// Whether it counts only for digests that the node already admitted.
+    pub retired: bool,
+}
+
+/// An identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Who vouched.
+    pub issuer: String,
+    /// For whom.
+    pub subject: String,
+}
+
+/// A Sigstore trusted root, embedded unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedRoot {
+    /// Digest of the content.
+    pub digest: String,
+    /// Base64 of the file.
+    pub content: String,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Shown in every verdict.
+    pub name: String,
+    /// Patterns, any of them.
+    pub r#match: Vec<String>,
+    /// Only the digests of this one of the bundle's `digest_lists`; null: any.
+    pub digests: Option<usize>,
+    /// Only these pod namespaces, where not empty.
+    pub namespaces: Vec<String>,
+    /// What the rule does.
+    pub mode: Mode,
+    /// Whether a signed index covers its manifests.
+    pub index: Index,
+    /// Authorities.
+    pub signed_by: Vec<String>,
+    /// So many distinct ones of them.
+    pub at_least: u64,
+    /// Always empty in bundles of this builder.
+    pub attestations: Vec<serde_json::Value>,
+    /// Whom a denial tells people to ask; may be empty.
+    pub contact: String,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Deny what does not meet the requirements.
+    #[default]
+    Enforce,
+    /// Let it through and log what would have been denied.
+    Audit,
+    /// Let everything through that the rule matches.
+    Allow,
+    /// Deny everything that the rule matches.
+    Deny,
+}
+
+/// Whether a signed index covers its platform manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Index {
+    /// A signature covers exactly the digest that it names.
+    #[default]
+    Exact,
+    /// A signature on an index covers the manifests that it lists. Not enforced by this version.
+    Parent,
+}
+
+/// What no longer counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoked {
+    /// Images.
+    pub digests: DigestList,
+    /// Why, for those where somebody wrote it down.
+    pub digest_reasons: Vec<DigestReason>,
+    /// Pieces of evidence, by the digest of their bytes.
+    pub evidence: DigestList,
+    /// Keys.
+    pub keys: Vec<RevokedKey>,
+    /// Authorities.
+    pub authorities: Vec<RevokedAuthority>,
+    /// Identities; empty in bundles of this builder.
+    pub identities: Vec<RevokedIdentity>,
+    /// Certificate serial numbers; empty in bundles of this builder.
+    pub serials: Vec<RevokedSerial>,
+}
+
+/// Why an image was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestReason {
+    /// Lower-case hex of the SHA-256.
+    pub digest: String,
+    /// Shown in denials.
+    pub reason: String,
+}
+
+/// A revoked key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedKey {
+    /// Lower-case hex of the SHA-256 of its SPKI.
+    pub key: String,
+    /// Since when; null: always.
+    pub from: Option<Time>,
+    /// Shown in denials; may be empty.
+    pub reason: String,
+}
+
+/// A revoked authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedAuthority {
+    /// Its name.
+    pub authority: String,
+    /// Since when; null: always.
+    pub from: Option<Time>,
+    /// Shown in denials; may be empty.
+    pub reason: String,
+}
+
+/// A revoked identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedIdentity {
+    /// Who vouched.
+    pub issuer: String,
+    /// For whom.
+    pub subject: String,
+    /// Since when; null: always.
+    pub from: Option<Time>,
+    /// Shown in denials; may be empty.
+    pub reason: String,
+}
+
+/// A revoked certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedSerial {
+    /// Its serial number in hex.
+    pub serial: String,
+    /// Since when; null: always.
+    pub from: Option<Time>,
+    /// Shown in denials; may be empty.
+    pub reason: String,
+}
+
+/// One of the files that a bundle was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its name as the policy spells it; the policy itself without folders.
+    pub name: String,
+    /// Digest of its bytes.
+    pub digest: String,
+}
+
+/// Digests as one string: lower-case hex, 64 characters each, sorted, unique, nothing between.
+///
+/// A node searches it in place, so a list of a million takes no memory beside the bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DigestList(String);
+
+impl DigestList {
+    /// The list of these digests, in whatever order they come.
+    #[must_use]
+    pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
+        let mut sorted: Vec<Digest> = digests.into_iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut text = String::with_capacity(sorted.len() * HEX);
+        for digest in sorted {
+            text.push_str(&digest.hex());
+        }
+        Self(text)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len() / HEX
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each as lower-case hex.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.as_bytes().chunks(HEX).filter_map(|chunk| std::str::from_utf8(chunk).ok())
+    }
+
+    fn is_well_formed(&self) -> bool {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        self.0.len().is_multiple_of(HEX)
+            && self.0.bytes().all(hex)
+            && self.iter().zip(self.iter().skip(1)).all(|(one, next)| one < next)
+    }
+}
+
+/// Characters of one digest in a [`DigestList`].
+const HEX: usize = 64;
+
+impl Payload {
+    /// The bytes that are signed.
+    ///
+    /// # Errors
+    /// [`PayloadError::TooLarge`] past the bound that nodes read.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PayloadError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| PayloadError::Malformed(error.to_string()))?;
+        if !within(bytes.len()) {
+            return Err(PayloadError::TooLarge(bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a payload and checks that they are the one spelling of what they say.
+    ///
+    /// Checks form and bounds, not whether the content is wise and not whether anybody signed it.
+    ///
+    /// # Errors
+    /// [`PayloadError`], by what is wrong first.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PayloadError> {
+        if !within(bytes.len()) {
+            return Err(PayloadError::TooLarge(bytes.len()));
+        }
+        // The version of the format is asked first: a newer format is not a malformed one.
+        let versions: Versions =
+            serde_json::from_slice(bytes).map_err(|error| PayloadError::Malformed(error.to_string()))?;
+        if versions.schema != SCHEMA {
+            return Err(PayloadError::Schema(versions.schema));
+        }
+        if versions.min_engine > ENGINE {
+            return Err(PayloadError::EngineTooOld(versions.min_engine));
+        }
+        let payload: Self =
+            serde_json::from_slice(bytes).map_err(|error| PayloadError::Malformed(error.to_string()))?;
+        if payload.to_bytes()? != bytes || bytes.contains(&b'\\') {
+            return Err(PayloadError::NotCanonical);
+        }
+        if !payload
+            .digest_lists
+            .iter()
+            .chain([&payload.revoked.digests, &payload.revoked.evidence])
+            .all(DigestList::is_well_formed)
+        {
+            return Err(PayloadError::DigestList);
+        }
+        Ok(payload)
+    }
+
+    /// Its content in a few lines for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        let keys: usize =
+            self.authorities.iter().map(|authority| authority.keys.iter().flatten().count()).sum();
+        let revoked = self.revoked.digests.len()
+            + self.revoked.evidence.len()
+            + self.revoked.keys.len()
+            + self.revoked.authorities.len()
+            + self.revoked.identities.len()
+            + self.revoked.serials.len();
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "audience      {}", self.audience);
+        _ = writeln!(text, "version       {}", self.version);
+        _ = writeln!(text, "issued        {}", self.issued);
+        _ = writeln!(text, "expires       {}", self.expires);
+        _ = writeln!(text, "authorities   {} ({keys} keys)", self.authorities.len());
+        _ = writeln!(text, "rules         {}", self.rules.len());
+        _ = writeln!(text, "revocations   {revoked}");
+        text
+    }
+}
+
+/// Whether nodes read a payload of so many bytes.
+fn within(length: usize) -> bool {
+    u64::try_from(length).is_ok_and(|length| length <= limits::TRUST_PAYLOAD_BYTES)
+}
+
+/// The two numbers that say whether this program may go on reading.
+#[derive(Deserialize)]
+struct Versions {
+    schema: u64,
+    min_engine: u64,
+}
+
+/// Why bytes are not a payload that this version reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// Not JSON of this format.
+    #[error("the payload is not a trust bundle's: {0}")]
+    Malformed(String),
+    /// Read well, but spelt in another way than the builder does.
+    #[error(
+        "the payload is not in the builder's form; build it with `pullward trust build` and never edit it"
+    )]
+    NotCanonical,
+    /// A digest list is not lower-case hex, sorted and unique.
+    #[error("a list of digests is not sorted lower-case hex; build the bundle with `pullward trust build`")]
+    DigestList,
+    /// A format of another time.
+    #[error("the payload's schema is {0}, this version reads schema {SCHEMA}; use a newer pullward")]
+    Schema(u64),
+    /// It asks for more than this version enforces.
+    #[error("the bundle needs engine {0}, this version is engine {ENGINE}; use a newer pullward")]
+    EngineTooOld(u64),
+    /// Larger than nodes read.
+    #[error("the payload has {0} bytes, the bound is {max}; shorten its lists", max = limits::TRUST_PAYLOAD_BYTES)]
+    TooLarge(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload() -> Payload {
+        Payload {
+            schema: 1,
+            min_engine: 1,
+            audience: "default".into(),
+            version: 7,
+            issued: Time::parse("2026-11-24T13:00:00Z").unwrap(),
+            expires: Time::parse("2027-02-22T13:00:00Z").unwrap(),
+            after_expiry: AfterExpiry::DenyNew,
+            r#override: None,
+            authorities: vec![Authority {
+                name: "release".into(),
+                kind: AuthorityKind::Key,
+                keys: Some(vec![Key {
+                    r#type: "p256".into(),
+                    spki: "AAAA".into(),
+                    valid_from: None,
+                    valid_until: None,
+                    retired: false,
+                }]),
+                trusted_root: None,
+                identities: None,
+            }],
+            trusted_roots: vec![],
+            rules: vec![Rule {
+                name: "myapp".into(),
+                r#match: vec!["docker.io/kcandidate/**".into()],
+                digests: None,
+                namespaces: vec![],
+                mode: Mode::Enforce,
+                index: Index::Exact,
+                signed_by: vec!["release".into()],
+                at_least: 1,
+                attestations: vec![],
+                contact: String::new(),
+            }],
+            digest_lists: vec![],
+            revoked: Revoked::default(),
+            parts: vec![Part { name: "policy.toml".into(), digest: Digest::of(b"x").to_string() }],
+        }
+    }
+
+    const BYTES: &str = concat!(
+        r#"{"schema":1,"min_engine":1,"audience":"default","version":7,"issued":"2026-11-24T13:00:00Z","#,
+        r#""expires":"2027-02-22T13:00:00Z","after_expiry":"deny-new","override":null,"authorities":[{"name":"release","#,
+        r#""kind":"key","keys":[{"type":"p256","spki":"AAAA","valid_from":null,"valid_until":null,"retired":false}]}],"#,
+        r#""trusted_roots":[],"rules":[{"name":"myapp","match":["docker.io/kcandidate/**"],"digests":null,"namespaces":[],"#,
+        r#""mode":"enforce","index":"exact","signed_by":["release"],"at_least":1,"attestations":[],"contact":""}],"digest_lists":[],"#,
+        r#""revoked":{"digests":"","digest_reasons":[],"evidence":"","keys":[],"authorities":[],"identities":[],"#,
+        r#""serials":[]},"parts":[{"name":"policy.toml","#,
+        r#""digest":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}]}"#,
+    );
+
+    #[test]
+    fn the_bytes_are_the_contracts() {
+        assert_eq!(String::from_utf8(payload().to_bytes().unwrap()).unwrap(), BYTES);
+        assert_eq!(Payload::from_bytes(BYTES.as_bytes()), Ok(payload()));
+    }
+
+    #[test]
+    fn another_spelling_of_the_same_content_is_refused() {
+        for (from, to) in [
+            ("{\"schema\":1,", "{ \"schema\":1,"),
+            ("{\"schema\":1,\"min_engine\":1,", "{\"min_engine\":1,\"schema\":1,"),
+            ("\"release\",\"kind\"", "\"rel\\u0065ase\",\"kind\""),
+            ("}]}", "}]}\n"),
+        ] {
+            let bytes = BYTES.replacen(from, to, 1);
+            assert_ne!(bytes, BYTES, "{from}");
+            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::NotCanonical), "{to}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_a_missing_and_a_doubled_field_are_refused() {
+        for (from, to) in [
+            ("\"version\":7,", "\"version\":7,\"more\":1,"),
+            ("\"version\":7,", ""),
+            ("\"version\":7,", "\"version\":7,\"version\":8,"),
+            ("\"version\":7,", "\"version\":7,\"v\\u0065rsion\":8,"),
+            ("\"retired\":false", "\"retired\":false,\"x\":0"),
+            ("\"version\":7,", "\"version\":-7,"),
+            ("\"version\":7,", "\"version\":7.0,"),
+            ("\"version\":7,", "\"version\":18446744073709551616,"),
+        ] {
+            let result = Payload::from_bytes(BYTES.replacen(from, to, 1).as_bytes());
+            assert!(matches!(result, Err(PayloadError::Malformed(_))), "{to}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_or_engine_is_named_as_such() {
+        let newer = BYTES.replacen("\"schema\":1", "\"schema\":2", 1);
+        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::Schema(2)));
+        let newer = BYTES.replacen("\"min_engine\":1", "\"min_engine\":9", 1);
+        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::EngineTooOld(9)));
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_type_does_not_make_the_bundle_unreadable() {
+        let other = BYTES.replacen("\"p256\"", "\"ml-dsa-65\"", 1);
+        assert_eq!(Payload::from_bytes(other.as_bytes()).unwrap().authorities.len(), 1);
+    }
+
+    #[test]
+    fn digest_lists_are_sorted_and_unique_whatever_the_order() {
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let list = DigestList::of([one, two, one]);
+        assert_eq!(list, DigestList::of([two, one]));
+        assert_eq!(list.len(), 2);
+        assert!(list.is_well_formed());
+    }
+
+    #[test]
+    fn an_unsorted_doubled_short_or_upper_case_digest_list_is_refused() {
+        let (low, high) = ("0".repeat(64), "f".repeat(64));
+        for list in
+            [format!("{high}{low}"), format!("{low}{low}"), "0".repeat(63), "F".repeat(64), "g".repeat(64)]
+        {
+            let bytes = BYTES.replacen("\"digests\":\"\"", &format!("\"digests\":\"{list}\""), 1);
+            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::DigestList), "{list}");
+        }
+    }
+}
