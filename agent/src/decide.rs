@@ -21,9 +21,6 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
-<<<<<<< HEAD
-use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, Wanted};
-=======
 use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
@@ -31,17 +28,11 @@ use crate::evidence::{
 #[cfg(feature = "network")]
 use crate::registry::{Client, source::RegistrySource};
 use crate::server::Judge;
->>>>>>> main
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
 use session::{Event, Session, Subject};
 
-<<<<<<< HEAD
-pub use resolve::Resolution;
-
-=======
->>>>>>> main
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -58,18 +49,6 @@ pub struct Question {
 }
 
 /// What is believed when a question is judged.
-<<<<<<< HEAD
-#[derive(Debug, Clone)]
-pub enum Believed {
-    /// The node's trust bundle.
-    Bundle(Arc<InstalledTrust>),
-    /// One key: `verify --key`.
-    Key(Box<PublicKey>),
-}
-
-impl Believed {
-    fn as_core(&self) -> Trust<'_> {
-=======
 #[derive(Debug, Clone, Copy)]
 pub enum Believed<'t> {
     /// The node's trust bundle.
@@ -80,7 +59,6 @@ pub enum Believed<'t> {
 
 impl<'t> Believed<'t> {
     fn as_core(self) -> Trust<'t> {
->>>>>>> main
         match self {
             Self::Bundle(trust) => Trust::Bundle(trust.bundle()),
             Self::Key(key) => Trust::Key(key),
@@ -88,23 +66,6 @@ impl<'t> Believed<'t> {
     }
 }
 
-<<<<<<< HEAD
-/// A source of evidence that can be shared by the workers.
-pub type SharedSource = Arc<dyn EvidenceSource + Send + Sync>;
-
-/// Where evidence is looked for, in order: store, containerd, registry.
-#[derive(Clone, Default)]
-pub struct Engine {
-    sources: Vec<SharedSource>,
-}
-
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("sources", &self.sources.len()).finish()
-    }
-}
-
-=======
 /// A source of evidence as it is configured.
 #[derive(Debug, Clone)]
 pub enum ConfiguredSource {
@@ -140,7 +101,6 @@ pub struct Engine {
     sources: Vec<ConfiguredSource>,
 }
 
->>>>>>> main
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
 pub trait EventLog {
     /// Takes one event, in the order in which the session saw it.
@@ -158,23 +118,6 @@ impl EventLog for Unrecorded {
 impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
-<<<<<<< HEAD
-    pub fn new(sources: Vec<SharedSource>) -> Self {
-        Self { sources }
-    }
-
-    /// Judges one question with a trust bundle, now.
-    pub fn judge(&self, trust: &Arc<InstalledTrust>, question: &Question, deadline: Instant) -> Verdict {
-        self.judge_recorded(&Believed::Bundle(Arc::clone(trust)), question, wall_clock(), deadline, &mut Unrecorded)
-    }
-
-    /// Judges one question, and shows `log` everything that the verdict is made of.
-    pub fn judge_recorded(
-        &self,
-        believed: &Believed,
-        question: &Question,
-        time: UnixTime,
-=======
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
         Self { sources }
     }
@@ -184,48 +127,10 @@ impl Engine {
         &self,
         believed: Believed<'_>,
         subject: &Subject,
->>>>>>> main
         deadline: Instant,
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
-<<<<<<< HEAD
-        let mut verdict = match resolve::resolve(&self.sources, question, deadline) {
-            Ok(resolution) => {
-                let subject = Subject {
-                    reference: resolution.reference,
-                    digest: resolution.digest,
-                    name: resolution.name,
-                    platform: question.platform.clone(),
-                    place: question.place.clone(),
-                    time,
-                };
-                self.gather(believed, &subject, deadline, log)
-            }
-            Err(failure) => explain::unresolved(believed, question, time, &failure),
-        };
-        verdict.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        verdict
-    }
-
-    fn gather(&self, believed: &Believed, subject: &Subject, deadline: Instant, log: &mut dyn EventLog) -> Verdict {
-        let mut session = Session::open(believed, subject);
-        // The store and the registry share what one verdict may read.
-        let mut budget = Budget::default();
-        for source in &self.sources {
-            if session.needs() == Needs::Nothing {
-                break;
-            }
-            let asked = EvidenceQuestion { subject: &subject.digest, wanted: Wanted::Signatures, deadline };
-            let name = subject.reference.as_ref();
-            let visited = source.visit(name, asked, &mut budget, &mut |found| {
-                let event = Event::Found(found);
-                log.note(&event);
-                session.take(&event);
-                // All of a source is read: what comes first must not decide.
-                Flow::Continue
-            });
-=======
         let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -301,18 +206,11 @@ impl Engine {
             if let Ok(gathered) = &mut visited {
                 others.append(&mut gathered.others);
             }
->>>>>>> main
             for event in Event::after_visit(visited) {
                 log.note(&event);
                 session.take(&event);
             }
         }
-<<<<<<< HEAD
-        session.close()
-    }
-}
-
-=======
         (session.close(), others)
     }
 }
@@ -337,7 +235,6 @@ enum Reading {
     Everything,
 }
 
->>>>>>> main
 /// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.
 #[must_use]
 pub fn wall_clock() -> UnixTime {
@@ -357,20 +254,6 @@ pub struct Unresolved {
     pub detail: String,
 }
 
-<<<<<<< HEAD
-/// The platform of this host: `os/arch[/variant]` in Go's names, as OCI has them.
-#[must_use]
-pub fn host_platform() -> String {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "arm" => "arm/v7",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        other => other,
-    };
-    format!("{}/{arch}", std::env::consts::OS)
-=======
 impl Unresolved {
     /// The verdict on it: a denial.
     pub fn verdict(
@@ -388,7 +271,6 @@ impl Unresolved {
 
 fn elapsed_us(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
->>>>>>> main
 }
 
 /// Parses a reference and checks it against a digest that was given beside it.
@@ -399,14 +281,9 @@ fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Dig
         digest: digest.unwrap_or_default().to_owned(),
         detail,
     };
-<<<<<<< HEAD
-    let parsed = Reference::parse(reference)
-        .map_err(|error| failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}")))?;
-=======
     let parsed = Reference::parse(reference).map_err(|error| {
         failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}"))
     })?;
->>>>>>> main
     let given = match digest {
         Some(text) => Some(Digest::parse(text).map_err(|error| {
             failed(Reason::DigestInvalid, format!("{text:?} is not a SHA-256 digest: {error}"))

@@ -24,11 +24,7 @@ pub(super) struct Parts {
 }
 
 /// Puts a verdict together.
-<<<<<<< HEAD
-pub(super) fn verdict(believed: &Believed, subject: &Subject, parts: Parts) -> Verdict {
-=======
 pub(super) fn verdict(believed: Believed<'_>, subject: &Subject, parts: Parts) -> Verdict {
->>>>>>> main
     assemble(
         believed,
         &subject.name,
@@ -41,16 +37,12 @@ pub(super) fn verdict(believed: Believed<'_>, subject: &Subject, parts: Parts) -
 }
 
 /// The verdict on a name that led to no digest.
-<<<<<<< HEAD
-pub(super) fn unresolved(believed: &Believed, question: &Question, time: UnixTime, failure: &Unresolved) -> Verdict {
-=======
 pub(super) fn unresolved(
     believed: Believed<'_>,
     question: &Question,
     time: UnixTime,
     failure: &Unresolved,
 ) -> Verdict {
->>>>>>> main
     let message = format!("{}; next: {}", failure.detail, failure.reason.next_step());
     assemble(
         believed,
@@ -73,11 +65,7 @@ pub(super) fn unresolved(
 }
 
 fn assemble(
-<<<<<<< HEAD
-    believed: &Believed,
-=======
     believed: Believed<'_>,
->>>>>>> main
     reference: &str,
     digest: &str,
     platform: &str,
@@ -157,13 +145,6 @@ pub(super) fn message(
         }
         Reason::Unsigned => {
             let attached = rows.len();
-<<<<<<< HEAD
-            let beside = if attached == 0 { String::new() } else { format!(" ({attached} attached pieces are unusable)") };
-            format!("no signature was found for {}{beside}{}", subject.digest, wanted(rule))
-        }
-        Reason::UntrustedKey => {
-            format!("{} found, none of them by a key that is asked for{}", count(rows, "signature"), wanted(rule))
-=======
             let beside = if attached == 0 {
                 String::new()
             } else {
@@ -177,7 +158,6 @@ pub(super) fn message(
                 count(rows, "signature"),
                 wanted(rule)
             )
->>>>>>> main
         }
         Reason::ThresholdNotMet => {
             let (signed, needed) = decision.signed;

@@ -6,29 +6,15 @@ use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::verdict::Reason;
 
-<<<<<<< HEAD
-use super::{Question, SharedSource, Unresolved, named};
-=======
 use super::{ConfiguredSource, Question, Unresolved, named};
->>>>>>> main
 use crate::evidence::Fault;
 use crate::evidence::document::MediaType;
 
 /// A name and the digest that it stands for.
 #[derive(Debug, Clone)]
-<<<<<<< HEAD
-pub struct Resolution {
-    /// The normalised reference; none for a layout that was given no name.
-    pub reference: Option<Reference>,
-    /// How the verdict names it.
-    pub name: String,
-    /// The digest.
-    pub digest: Digest,
-=======
 pub(super) struct Resolution {
     pub(super) reference: Reference,
     pub(super) digest: Digest,
->>>>>>> main
 }
 
 /// Finds the digest of a question: the one that came with it, the one in its name, or the one that the first source
@@ -37,26 +23,12 @@ pub(super) struct Resolution {
 /// A source that does not have the name is passed over, and so is one that cannot be reached: the digest decides
 /// nothing, it is only what evidence has to be about.
 pub(super) fn resolve(
-<<<<<<< HEAD
-    sources: &[SharedSource],
-=======
     sources: &[ConfiguredSource],
->>>>>>> main
     question: &Question,
     deadline: Instant,
 ) -> Result<Resolution, Unresolved> {
     check_media_type(question)?;
     let (reference, digest) = named(&question.reference, question.digest.as_deref())?;
-<<<<<<< HEAD
-    let name = reference.as_str().to_owned();
-    if let Some(digest) = digest {
-        return Ok(Resolution { reference: Some(reference), name, digest });
-    }
-    let mut tried = Vec::new();
-    for source in sources {
-        match source.resolve(&reference, deadline) {
-            Ok(resolved) => return Ok(Resolution { reference: Some(reference), name, digest: resolved.digest }),
-=======
     if let Some(digest) = digest {
         return Ok(Resolution { reference, digest });
     }
@@ -66,7 +38,6 @@ pub(super) fn resolve(
         let Some(opened) = source.open(Some(&reference)) else { continue };
         match opened.and_then(|source| source.resolve(&reference, deadline)) {
             Ok(resolved) => return Ok(Resolution { reference, digest: resolved.digest }),
->>>>>>> main
             Err(error) => {
                 if error.fault() == Fault::Malformed {
                     return Err(Unresolved {

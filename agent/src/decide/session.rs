@@ -3,13 +3,9 @@
 //! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
 //! same verdict, byte for byte except for `elapsed_us`.
 
-<<<<<<< HEAD
-use pullward_core::judge::{Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing};
-=======
 use pullward_core::judge::{
     Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
 };
->>>>>>> main
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::signature::KeyId;
@@ -106,11 +102,7 @@ impl Event {
 /// A question that is being judged.
 #[derive(Debug)]
 pub struct Session<'a> {
-<<<<<<< HEAD
-    believed: &'a Believed,
-=======
     believed: Believed<'a>,
->>>>>>> main
     subject: &'a Subject,
     judge: Judge<'a>,
     rows: Vec<EvidenceRow>,
@@ -122,11 +114,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Opens a session.
     #[must_use]
-<<<<<<< HEAD
-    pub fn open(believed: &'a Believed, subject: &'a Subject) -> Self {
-=======
     pub fn open(believed: Believed<'a>, subject: &'a Subject) -> Self {
->>>>>>> main
         let question = CoreQuestion {
             reference: subject.reference.as_ref(),
             digest: subject.digest,
