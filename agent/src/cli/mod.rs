@@ -1,0 +1,3 @@
+//! Commands of `pullward`.
+
+pub mod agent;
