@@ -3,7 +3,6 @@
 //! For the demo and for people who look into a node without `crictl`. A refusal goes to standard error in the
 //! runtime's own words. Exit code: 0 pulled, 1 refused, 64 usage.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
