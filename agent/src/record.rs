@@ -297,9 +297,8 @@ impl RecordedTrust {
             Self::Bundle { file, roots, threshold } => {
                 let file = Base64::decode_vec(file).map_err(|error| RecordError::Trust(error.to_string()))?;
                 let roots = roots.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-                let opened = InstalledTrust::open(&file, &roots, *threshold);
-                let installed =
-                    opened.map_err(|error| RecordError::Trust(format!("{}: {error:?}", error.code())))?;
+                let opened = InstalledTrust::open_for_any(&file, &roots, *threshold);
+                let installed = opened.map_err(|error| RecordError::Trust(error.to_string()))?;
                 Ok(Opened::Bundle(Box::new(installed)))
             }
         }

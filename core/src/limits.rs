@@ -128,6 +128,9 @@ pub const AUTHORITIES: usize = 512;
 /// Most keys of a trust bundle, over all authorities.
 pub const KEYS: usize = 512;
 
+/// Most keys of one authority.
+pub const AUTHORITY_KEYS: usize = 64;
+
 /// Most authorities that one rule names in `signed_by`: who has signed is one machine word.
 pub const SIGNED_BY: usize = 64;
 

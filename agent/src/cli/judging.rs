@@ -23,6 +23,7 @@ use crate::evidence::oci_target::OciTarget;
 use crate::evidence::{Fault, Source};
 use crate::record::RecordedTrust;
 use crate::trust::installed::InstalledTrust;
+use crate::trust::node::{FloorUpdate, TrustSettings};
 use crate::verdict::{Hook, Place};
 
 /// How long one command looks for evidence of one image. A person waits longer than containerd does.
@@ -219,11 +220,8 @@ impl Judging {
     pub fn ask(&self, text: &str, digest: Option<&str>) -> Result<Asked, JudgingError> {
         let time = wall_clock();
         let deadline = Instant::now() + PATIENCE;
-        let place = Place {
-            hook: Hook::Cli,
-            containerd_namespace: None,
-            pod_namespace: self.namespace.clone(),
-        };
+        let place =
+            Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: self.namespace.clone() };
         let mut question = Question {
             reference: text.to_owned(),
             digest: digest.map(str::to_owned),
@@ -232,13 +230,16 @@ impl Judging {
             platform: self.platform.clone(),
         };
         if text.starts_with("oci:") {
-            let target: OciTarget = text.parse().map_err(|error| JudgingError::Usage(format!("{text}: {error}")))?;
+            let target: OciTarget =
+                text.parse().map_err(|error| JudgingError::Usage(format!("{text}: {error}")))?;
             let reference = self.layout_name(text)?;
             let layout = Arc::new(Layout::new(&target.directory, Source::Layout));
             let resolved = layout.resolve_image(&target.image, deadline);
             let engine = Engine::new(vec![ConfiguredSource::Layout(layout)]);
             let subject = match resolved {
-                Ok(resolved) => self.layout_subject(text, digest, reference, resolved.digest, &question, time),
+                Ok(resolved) => {
+                    self.layout_subject(text, digest, reference, resolved.digest, &question, time)
+                }
                 Err(error) => Err(Unresolved {
                     reason: match error.fault() {
                         Fault::Malformed => Reason::ManifestAmbiguous,
@@ -264,9 +265,9 @@ impl Judging {
     /// The name of an image in a layout: the layout does not say it.
     fn layout_name(&self, text: &str) -> Result<Option<Reference>, JudgingError> {
         match (&self.name, &self.trust) {
-            (Some(name), _) => Reference::parse(name)
-                .map(Some)
-                .map_err(|error| JudgingError::Usage(format!("--as {name}: not an image reference: {error}"))),
+            (Some(name), _) => Reference::parse(name).map(Some).map_err(|error| {
+                JudgingError::Usage(format!("--as {name}: not an image reference: {error}"))
+            }),
             (None, HeldTrust::Key { .. }) => Ok(None),
             (None, HeldTrust::Bundle { .. }) => Err(JudgingError::Usage(format!(
                 "{text} has no name that a rule could match; say which image it is with --as REF"
@@ -293,11 +294,16 @@ impl Judging {
             let digest = Digest::parse(given)
                 .map_err(|error| conflict(Reason::DigestInvalid, format!("--digest {given}: {error}")))?;
             if digest != found {
-                return Err(conflict(Reason::DigestConflict, format!("{text} is {found}, --digest says {digest}")));
+                return Err(conflict(
+                    Reason::DigestConflict,
+                    format!("{text} is {found}, --digest says {digest}"),
+                ));
             }
         }
         Ok(Subject {
-            name: reference.as_ref().map_or_else(|| text.to_owned(), |reference| reference.as_str().to_owned()),
+            name: reference
+                .as_ref()
+                .map_or_else(|| text.to_owned(), |reference| reference.as_str().to_owned()),
             reference,
             digest: found,
             platform: question.platform.clone(),
@@ -336,11 +342,16 @@ fn read_key(path: &Path) -> Result<(PublicKey, String), JudgingError> {
 pub fn explain_key(error: KeyError) -> String {
     match error {
         KeyError::Pem(_) => {
-            "not one PEM block PUBLIC KEY; cosign writes such a file as cosign.pub, openssl with -pubout".to_owned()
+            "not one PEM block PUBLIC KEY; cosign writes such a file as cosign.pub, openssl with -pubout"
+                .to_owned()
         }
         KeyError::Unsupported => "not a P-256, P-384, Ed25519 or RSA public key in its usual form".to_owned(),
-        KeyError::Point => "the key's point is not on its curve, or of small order: do not use this key".to_owned(),
-        KeyError::RsaParameters => "an RSA key must have 2,048 to 4,096 bits and the exponent 65,537".to_owned(),
+        KeyError::Point => {
+            "the key's point is not on its curve, or of small order: do not use this key".to_owned()
+        }
+        KeyError::RsaParameters => {
+            "an RSA key must have 2,048 to 4,096 bits and the exponent 65,537".to_owned()
+        }
     }
 }
 
@@ -362,25 +373,19 @@ fn open_bundle(path: &Path, roots: &[PathBuf], threshold: Option<usize>) -> Resu
     }
     let file = fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let (roots, pems): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-    let trust = InstalledTrust::open(&file, &roots, threshold)
-        .map_err(|error| unusable(format!("{}: {error:?}", error.code())))?;
+    let trust = InstalledTrust::open_for_any(&file, &roots, threshold)
+        .map_err(|error| unusable(format!("{}: {error}", error.code())))?;
     Ok(HeldTrust::Bundle { trust: Box::new(trust), file, roots: pems, threshold })
 }
 
-/// The bundle that a node believes.
+/// The bundle that a node believes: the one that its agent uses, chosen as the agent chooses.
 fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
-    let held = open_bundle(&config.trust.bundle, &config.trust.roots, Some(config.trust.required_roots()))?;
-    match &held {
-        HeldTrust::Bundle { trust, .. } if trust.audience != config.trust.audience => {
-            Err(JudgingError::Unusable(format!(
-                "{}: trust-audience: made for {:?}, this node is {:?}",
-                config.trust.bundle.display(),
-                trust.audience,
-                config.trust.audience
-            )))
-        }
-        _ => Ok(held),
-    }
+    let settings = TrustSettings::from(config);
+    let loaded = settings
+        .load(FloorUpdate::Leave)
+        .map_err(|refused| JudgingError::Unusable(format!("{}: {refused}", refused.fault.code())))?;
+    // Opened once more with its signatures: a record keeps the file, not what was made of it.
+    open_bundle(&loaded.path, &config.trust.roots, Some(config.trust.required_roots()))
 }
 
 /// Store, then registry.

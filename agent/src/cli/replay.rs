@@ -43,7 +43,11 @@ pub fn run(arguments: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> io::
     match comparison {
         Comparison::Same => Ok(verdict.exit_code()),
         Comparison::OtherEngine { recorded, decision_kept } => {
-            let change = if decision_kept { "the decision is the same, its details are not" } else { "the decision has changed" };
+            let change = if decision_kept {
+                "the decision is the same, its details are not"
+            } else {
+                "the decision has changed"
+            };
             writeln!(err, "note: recorded by {recorded}; by {} {change}", verdict.engine)?;
             Ok(if decision_kept { verdict.exit_code() } else { 2 })
         }

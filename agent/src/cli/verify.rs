@@ -57,7 +57,11 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
         }
     };
     if images.len() > 1 && (arguments.digest.is_some() || arguments.record.is_some()) {
-        writeln!(err, "pullward verify: --digest and --record go with one image, and there are {}", images.len())?;
+        writeln!(
+            err,
+            "pullward verify: --digest and --record go with one image, and there are {}",
+            images.len()
+        )?;
         return Ok(USAGE);
     }
     let judging = match Judging::new(&arguments.trust, &arguments.sources, err) {
@@ -98,7 +102,10 @@ fn judge(
         Err(failure) => {
             let verdict = failure.verdict(trust.believed(), &asked.question, asked.time, Instant::now());
             if record.is_some() {
-                writeln!(err, "note: no record was written, because no digest was found that could be judged")?;
+                writeln!(
+                    err,
+                    "note: no record was written, because no digest was found that could be judged"
+                )?;
             }
             return Ok(Some(verdict));
         }
@@ -179,7 +186,13 @@ fn print_text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             (None, Some(who)) => plain(who),
             (None, None) => String::new(),
         };
-        writeln!(out, "  evidence  {outcome} {} from {} {}  {what}", row.format, row.source, plain(&row.digest))?;
+        writeln!(
+            out,
+            "  evidence  {outcome} {} from {} {}  {what}",
+            row.format,
+            row.source,
+            plain(&row.digest)
+        )?;
     }
     for note in &verdict.notes {
         writeln!(out, "  note      {}", plain(note))?;

@@ -173,6 +173,9 @@ fn the_whole_format_becomes_the_payload() {
     assert_eq!(at("/override/max"), 14_400);
     assert_eq!(json.pointer("/parts").unwrap().as_array().unwrap().len(), 4);
     let bytes = payload.to_bytes().unwrap();
+    // The core takes it too.
+    let trust = crate::trust::installed::tests::unsigned(bytes.clone());
+    assert_eq!((trust.audience.as_str(), trust.bundle().index().rule_count()), ("edge", 2));
     assert_eq!(Payload::from_bytes(&bytes), Ok(payload));
 }
 

@@ -268,17 +268,7 @@ pub(crate) mod tests {
     use crate::trust::installed::InstalledTrust;
     use crate::verdict::{Decision, Hook, Place, Verdict};
 
-    pub(crate) fn trust(version: u64) -> InstalledTrust {
-        let payload = vec![u8::try_from(version).unwrap()];
-        InstalledTrust {
-            digest: Digest::of(&payload),
-            payload,
-            version,
-            audience: "default".into(),
-            issued: 0,
-            expires: u64::MAX / 2,
-        }
-    }
+    pub(crate) use crate::trust::installed::tests::trust;
 
     struct Counting(AtomicUsize);
 
