@@ -154,9 +154,9 @@ fn the_signature_annotation_is_strict_base64() {
         Forge::new(Form::SimpleSigning, signer, &digest("app")).after(step).mint()
     };
     for (what, step, expected) in [
-        ("line feed", (&|text: String| format!("{text}\n")) as &dyn Fn(String) -> String, encoding::Error::Character),
+        ("line feed", (&|_: String| "AAAA\n".into()) as &dyn Fn(String) -> String, encoding::Error::Character),
         ("leading space", &|text| format!(" {text}"), encoding::Error::Character),
-        ("NUL", &|text| format!("{text}\0"), encoding::Error::Character),
+        ("NUL", &|_| "AAAA\0".into(), encoding::Error::Character),
         ("beyond ASCII", &|text| format!("\u{ff21}{text}"), encoding::Error::Character),
         ("URL alphabet", &|_| "AA-_".into(), encoding::Error::Character),
         ("one padding too many", &|text| format!("{}====", text.trim_end_matches('=')), encoding::Error::Length),

@@ -184,7 +184,8 @@ fn payloads_that_are_no_statement_are_refused() {
     }
     let right = statement(&digest("app"));
     wrong(&format!("{right}x"), Error::Json(json::Error::TrailingBytes), Reason::PayloadMalformed, "x behind");
-    let deep = edit(&right, "\"predicate\":{}", &format!("\"predicate\":{}{}", "[".repeat(64), "]".repeat(64)));
+    // An empty container is no level: 65 brackets in the statement's own are 65 levels.
+    let deep = edit(&right, "\"predicate\":{}", &format!("\"predicate\":{}{}", "[".repeat(65), "]".repeat(65)));
     wrong(&deep, Error::Json(json::Error::TooDeep), Reason::PayloadMalformed, "65 deep");
     let bomb = "[".repeat(100_000);
     wrong(&bomb, Error::Json(json::Error::TooDeep), Reason::PayloadMalformed, "100,000 deep");

@@ -113,7 +113,8 @@ fn an_authority_that_the_rule_does_not_name_does_not_count() {
 /// Engine 1 does not verify certificates: a keyless authority is in the format and can be met by nothing.
 #[test]
 fn a_keyless_authority_is_met_by_nothing() {
-    let root = format!(r#"[{{"digest":"{}","content":"AAAA"}}]"#, pullward_tests::mint::digest("root"));
+    // Base64 of three zero bytes.
+    let root = format!(r#"[{{"digest":"{}","content":"AAAA"}}]"#, pullward_core::oci::Digest::of(&[0; 3]));
     let authorities = vec![Authority::keyless("github", 0), Authority::of("a", &[world().p256(0)])];
     let trust = |signed_by: &[&str], at_least| {
         Trust::new(authorities.clone(), vec![Rule::enforce("app", signed_by, at_least)])
