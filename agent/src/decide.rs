@@ -22,9 +22,12 @@ use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
 use crate::evidence::layout::Layout;
-use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted};
+use crate::evidence::{
+    Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
+};
 #[cfg(feature = "network")]
 use crate::registry::{Client, source::RegistrySource};
+use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
@@ -119,16 +122,6 @@ impl Engine {
         Self { sources }
     }
 
-    /// Judges one question with a trust bundle, now.
-    pub fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
-        let time = wall_clock();
-        let started = Instant::now();
-        match self.resolve(question, time, deadline) {
-            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
-            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
-        }
-    }
-
     /// Judges one question about one digest that is known, and shows `log` everything that the verdict is made of.
     pub fn judge_subject(
         &self,
@@ -138,9 +131,24 @@ impl Engine {
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
-        let mut verdict = self.gather(believed, subject, deadline, log);
+        let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
         verdict.elapsed_us = elapsed_us(started);
         verdict
+    }
+
+    /// The same, but everything that is attached is read and verified, from every source; what is no evidence comes
+    /// back beside the verdict. For `pullward tree`.
+    pub fn survey(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> (Verdict, Vec<Attached>) {
+        let started = Instant::now();
+        let log = &mut Unrecorded;
+        let (mut verdict, others) = self.gather(believed, subject, deadline, Reading::Everything, log);
+        verdict.elapsed_us = elapsed_us(started);
+        (verdict, others)
     }
 
     /// Finds the digest that a question is about.
@@ -169,18 +177,24 @@ impl Engine {
         believed: Believed<'_>,
         subject: &Subject,
         deadline: Instant,
+        reading: Reading,
         log: &mut dyn EventLog,
-    ) -> Verdict {
+    ) -> (Verdict, Vec<Attached>) {
         let mut session = Session::open(believed, subject);
+        let mut others = Vec::new();
+        let wanted = match reading {
+            Reading::UntilMet => Wanted::Signatures,
+            Reading::Everything => Wanted::Everything,
+        };
         // The store and the registry share what one verdict may read.
         let mut budget = Budget::default();
         for source in &self.sources {
-            if session.needs() == Needs::Nothing {
+            if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
             }
-            let asked = EvidenceQuestion { subject: &subject.digest, wanted: Wanted::Signatures, deadline };
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted, deadline };
             let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
-            let visited = opened.and_then(|source| {
+            let mut visited = opened.and_then(|source| {
                 source.visit(asked, &mut budget, &mut |found| {
                     let event = Event::Found(found);
                     log.note(&event);
@@ -189,13 +203,36 @@ impl Engine {
                     Flow::Continue
                 })
             });
+            if let Ok(gathered) = &mut visited {
+                others.append(&mut gathered.others);
+            }
             for event in Event::after_visit(visited) {
                 log.note(&event);
                 session.take(&event);
             }
         }
-        session.close()
+        (session.close(), others)
     }
+}
+
+impl Judge for Engine {
+    fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock();
+        let started = Instant::now();
+        match self.resolve(question, time, deadline) {
+            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
+        }
+    }
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Sources in order, as long as a requirement is open.
+    UntilMet,
+    /// All that is attached, for people to look at.
+    Everything,
 }
 
 /// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod containerd;
 pub mod decide;
 pub mod evidence;
 pub mod guard;

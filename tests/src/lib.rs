@@ -26,6 +26,7 @@
 //! ```
 
 mod error;
+pub mod hostile;
 mod peers;
 mod process;
 mod report;

@@ -1,9 +1,12 @@
-//! Commands of `pullward`.
+//! Commands of `pullward`, one module each; [`judging`] is what those that judge have in common.
 
 pub mod agent;
 pub mod judging;
 pub mod policy;
 pub mod replay;
+pub mod setup;
+pub mod status;
+pub mod tree;
 pub mod trust;
 pub mod verify;
 
@@ -15,8 +18,6 @@ pub(crate) const FINE: u8 = 0;
 pub(crate) const NOT_FINE: u8 = 1;
 /// Exit code: it could not be found out, or could not be done.
 pub(crate) const CANNOT: u8 = 2;
-/// Exit code: the command was used wrongly (`EX_USAGE` of sysexits.h).
-pub(crate) const USAGE: u8 = 64;
 
 /// Longest line that a command prints, in bytes.
 const LINE_BYTES: usize = 4096;

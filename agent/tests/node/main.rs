@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod agent_server;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod hook;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod units;
 
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;

@@ -14,7 +14,9 @@ use pullward_core::limits;
 use pullward_core::signature::PublicKey;
 use pullward_core::trust::TrustIndex;
 
-use super::{CANNOT, NOT_FINE, USAGE, line};
+use super::judging::USAGE;
+use super::{CANNOT, NOT_FINE, line};
+use crate::config::Config;
 use crate::policy::read_capped;
 use crate::trust::envelope::Envelope;
 use crate::trust::node::TrustSettings;
@@ -64,6 +66,14 @@ pub fn run(
             Ok(code)
         }
     }
+}
+
+/// What a configuration file says of trust: the `settings` of [`run`] outside of tests.
+///
+/// # Errors
+/// The message of a configuration that cannot be read.
+pub fn configured(config: &Path) -> Result<TrustSettings, String> {
+    Config::load(config).map(|config| TrustSettings::from(&config)).map_err(|error| error.to_string())
 }
 
 /// Why a command ends early.
