@@ -197,8 +197,7 @@ fn the_page_on_matching_shows_these_very_rows() {
     let here = REFUSED.iter().filter_map(|(pattern, _, offered)| Some(std::vec![*pattern, (*offered)?]));
     assert_eq!(shown, here.collect::<std::vec::Vec<_>>());
     let shown = rows_of_the_page("| as written | normalised |");
-    let here =
-        crate::reference::tests::NORMALISED.iter().map(|(text, normalised)| std::vec![*text, *normalised]);
+    let here = reference::tests::NORMALISED.iter().map(|(text, normalised)| std::vec![*text, *normalised]);
     assert_eq!(shown, here.collect::<std::vec::Vec<_>>());
 }
 
