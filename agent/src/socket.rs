@@ -16,7 +16,7 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 /// Why there is no channel to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SocketError {
-    /// The socket's file or a folder above it is not trusted, or it is absent.
+    /// The socket's file or a folder above it is not trusted.
     #[error(transparent)]
     Guard(#[from] GuardError),
     /// Nobody answers.
@@ -47,8 +47,11 @@ pub enum SocketError {
 /// # Errors
 /// [`SocketError`]: nothing was sent in any of its cases.
 pub async fn connect(path: &Path) -> Result<Channel, SocketError> {
-    guard::socket(path)?;
     let failed = |kind| SocketError::Connect { path: path.to_path_buf(), kind };
+    match guard::socket(path) {
+        Err(GuardError::Absent(_)) => return Err(failed(std::io::ErrorKind::NotFound)),
+        checked => checked?,
+    }
     let stream = loop {
         match UnixStream::connect(path).await {
             Ok(stream) => break stream,

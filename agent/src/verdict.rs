@@ -182,8 +182,7 @@ impl Verdict {
 /// Whether a reason says "could not decide" (exit 2) rather than "judged and refused" (exit 1).
 #[must_use]
 pub fn is_error_class(reason: &str) -> bool {
-    // Until core's `Reason` is merged: the codes that say "judged and refused".
-    !matches!(reason, "unsigned" | "no-rule" | "rule-denies" | "revoked")
+    pullward_core::verdict::Reason::from_code(reason).is_none_or(pullward_core::verdict::Reason::is_error)
 }
 
 /// `text` with every control, bidirectional and other invisible character escaped, cut at `max` bytes.

@@ -29,6 +29,7 @@
 //! ```
 
 mod error;
+pub mod hostile;
 mod node;
 mod peers;
 mod process;

@@ -56,7 +56,9 @@ impl<'a> Node<'a> {
     /// [`Error::Failed`] with `trust keygen`'s answer.
     pub fn key(&self, name: &str) -> Result<(), Error> {
         let out = self.path(name);
-        self.pullward.succeed(self.workspace, &["trust", "keygen", "--out", &out, "--no-passphrase"]).map(drop)
+        self.pullward
+            .succeed(self.workspace, &["trust", "keygen", "--out", &out, "--no-passphrase"])
+            .map(drop)
     }
 
     /// Builds a trust bundle from a policy's text, signed by the root key, as `trust.json`. Key files that the policy

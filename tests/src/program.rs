@@ -69,7 +69,11 @@ impl Pullward {
 
     /// `pullward` with these arguments, in the workspace, with nothing of our environment.
     #[must_use]
-    pub fn command<'a>(&self, workspace: &Workspace, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    pub fn command<'a>(
+        &self,
+        workspace: &Workspace,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Command {
         let mut command = Command::new(self.program());
         command
             .args(arguments)
@@ -124,7 +128,11 @@ pub fn finish(mut command: Command, input: &[u8]) -> Result<Ran, Error> {
     }
     let output = child.wait_with_output().map_err(Error::io(&program))?;
     Ok(Ran {
-        code: output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1),
+        code: output
+            .status
+            .code()
+            .or_else(|| output.status.signal().map(|signal| 128 + signal))
+            .unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     })

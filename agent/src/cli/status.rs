@@ -78,7 +78,7 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
     // A clock set back re-opens nothing that the floor has closed (effective time is the later of the two).
     let now = status.now.max(status.clock_floor);
     match &status.trust {
-        None => add("trust-absent", "no valid trust bundle: every image is denied".to_owned()),
+        None => add("trust-missing", "no valid trust bundle: every image is denied".to_owned()),
         Some(trust) if trust.expires <= now => {
             let expired = UnixTime(trust.expires);
             add("trust-expired", format!("the trust bundle expired {expired}: install a newer one"));
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn each_problem_has_its_code() {
-        assert_eq!(codes(&StatusResponse { trust: None, ..status() }), ["trust-absent"]);
+        assert_eq!(codes(&StatusResponse { trust: None, ..status() }), ["trust-missing"]);
         assert_eq!(codes(&StatusResponse { now: 200, ..status() }), ["trust-expired"]);
         assert_eq!(codes(&StatusResponse { now: 130, ..status() }), ["clock-behind"]);
         assert_eq!(codes(&StatusResponse { now: 50, clock_floor: 0, ..status() }), ["clock-behind"]);

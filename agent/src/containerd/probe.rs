@@ -90,10 +90,13 @@ pub fn ask(address: &Path) -> Result<Running, ProbeError> {
 /// An error with all that caused it: tonic's own text is only "transport error".
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = error.source();
     }
     text
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use pullward_core::limits;
 use pullward_core::oci::{Digest, MEDIA_TYPE_DESCRIPTOR};
+use pullward_core::verdict::Reason;
 
 use crate::hook::args::{Arguments, ArgumentsError};
 use crate::hook::descriptor::{Descriptor, DescriptorError};
@@ -79,23 +80,21 @@ pub enum HookError {
 }
 
 impl HookError {
-    /// The stable code of this denial.
+    /// The reason, for its stable code.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::Arguments(_) | Self::StdinMediaType => "hook-usage",
-            Self::Digest(_) => "digest-malformed",
-            Self::Stdin(StdinError::TooLarge) => "descriptor-too-large",
-            Self::Stdin(StdinError::Deadline) | Self::Deadline => "deadline-exceeded",
-            Self::Stdin(StdinError::Read(_)) => "descriptor-malformed",
-            Self::Descriptor(error) => error.code(),
-            Self::Socket(
-                SocketError::Connect { .. } | SocketError::Guard(crate::guard::GuardError::Absent(_)),
-            ) => "agent-unreachable",
-            Self::Socket(SocketError::Guard(_) | SocketError::Peer { .. }) => "socket-untrusted",
-            Self::Socket(SocketError::Transport(_)) | Self::Gone(_) => "agent-gone",
-            Self::Protocol(_) => "protocol-mismatch",
-            Self::Internal => "internal-error",
+            Self::Arguments(_) | Self::StdinMediaType | Self::Protocol(_) => Reason::ArgumentsInvalid,
+            Self::Digest(_) => Reason::DigestInvalid,
+            Self::Stdin(StdinError::Deadline) | Self::Deadline => Reason::DeadlineExceeded,
+            Self::Stdin(StdinError::TooLarge | StdinError::Read(_)) | Self::Descriptor(_) => {
+                Reason::DescriptorInvalid
+            }
+            Self::Socket(SocketError::Connect { .. } | SocketError::Transport(_)) | Self::Gone(_) => {
+                Reason::AgentUnreachable
+            }
+            Self::Socket(SocketError::Guard(_) | SocketError::Peer { .. }) => Reason::SocketUntrusted,
+            Self::Internal => Reason::InternalError,
         }
     }
 }
@@ -120,7 +119,7 @@ pub fn run<R: Read + Send + 'static>(
 #[must_use]
 pub fn denial(subject: &str, error: &HookError) -> Answer {
     let subject = if subject.is_empty() { String::new() } else { format!("{subject}: ") };
-    let line = printable(&format!("denied: {subject}{}: {error}", error.code()), ONE_LINE_MAX);
+    let line = printable(&format!("denied: {subject}{}: {error}", error.reason().code()), ONE_LINE_MAX);
     Answer { line, exit_code: 2 }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pullward_core::verdict::Reason;
 use sha2::{Digest as _, Sha256};
 
 use crate::decide::Question;
@@ -34,15 +35,15 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// The stable reason code.
+    /// The reason, for its stable code.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoTrust => "trust-absent",
-            Self::Overloaded => "overloaded",
-            Self::Deadline => "deadline-exceeded",
-            Self::Internal => "internal-error",
-            Self::Request(error) => error.code(),
+            Self::NoTrust => Reason::TrustMissing,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Deadline => Reason::DeadlineExceeded,
+            Self::Internal => Reason::InternalError,
+            Self::Request(error) => error.reason(),
         }
     }
 
@@ -58,7 +59,7 @@ impl Denial {
         let digest =
             question.digest.as_deref().map(|digest| printable(digest, REFERENCE_SHOWN)).unwrap_or_default();
         let id = id(&[
-            self.code(),
+            self.reason().code(),
             &question.reference,
             &digest,
             trust.as_ref().map_or("", |trust| trust.digest.as_str()),
@@ -69,7 +70,7 @@ impl Denial {
             decision: Decision::Deny,
             mode: "enforce".to_owned(),
             would_deny: false,
-            reason: self.code().to_owned(),
+            reason: self.reason().code().to_owned(),
             message: self.to_string(),
             reference,
             digest,

@@ -478,6 +478,6 @@ pub(crate) mod tests {
             empty,
             ServerLimits::default(),
         ));
-        assert_eq!(judgements.judge(question("ok"), Instant::now()).await.reason, "trust-absent");
+        assert_eq!(judgements.judge(question("ok"), Instant::now()).await.reason, "trust-missing");
     }
 }

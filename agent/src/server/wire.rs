@@ -3,6 +3,7 @@
 use pullward_core::limits::{ASKED_REFERENCE_BYTES, DESCRIPTOR_BYTES};
 use pullward_core::oci::{Digest, DigestError, MEDIA_TYPE_DESCRIPTOR};
 use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
 use pullward_proto::PROTOCOL;
 use pullward_proto::v1::{self, JudgeRequest, JudgeResponse, TrustState};
 
@@ -41,16 +42,14 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The stable reason code.
+    /// The reason, for its stable code.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::Protocol(_) => "protocol-mismatch",
-            Self::ReferenceLength(_) => "reference-malformed",
-            Self::Digest(_) | Self::NoDigest => "digest-malformed",
-            Self::StdinMediaType => "descriptor-malformed",
-            Self::DescriptorLength => "descriptor-too-large",
-            Self::Descriptor(error) => error.code(),
+            Self::Protocol(_) => Reason::ArgumentsInvalid,
+            Self::ReferenceLength(_) => Reason::ReferenceInvalid,
+            Self::Digest(_) | Self::NoDigest => Reason::DigestInvalid,
+            Self::StdinMediaType | Self::DescriptorLength | Self::Descriptor(_) => Reason::DescriptorInvalid,
         }
     }
 }
@@ -166,6 +165,7 @@ pub(crate) fn expires(trust: &InstalledTrust) -> UnixTime {
 #[cfg(test)]
 mod tests {
     use pullward_core::oci::{Digest, DigestError};
+    use pullward_core::verdict::Reason;
     use pullward_proto::v1::JudgeRequest;
 
     use super::{Completeness, RequestError, asked, question};
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_hook_without_digest_or_descriptor_is_refused() {
         assert_eq!(refused(|request| request.digest.clear()), RequestError::NoDigest);
-        assert_eq!(refused(|request| request.descriptor.clear()).code(), "descriptor-malformed");
+        assert_eq!(refused(|request| request.descriptor.clear()).reason(), Reason::DescriptorInvalid);
     }
 
     #[test]

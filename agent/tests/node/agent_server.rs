@@ -14,7 +14,7 @@ use pullward_core::oci::Digest;
 use pullward_proto::v1::{Decision, JudgeRequest, ReloadRequest, StatusRequest};
 use rustix::process::Signal;
 
-use crate::support::{Agent, Hook, Node, finish, request, root, until};
+use crate::support::{Agent, Hook, Node, finish, payload, request, root, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_about_one_image_are_one_judgement() {
@@ -96,12 +96,12 @@ async fn malformed_questions_are_denied_with_their_codes() {
     let mut client = node.verifier().await;
     let good = request("r.io/allow:1");
     for (bad, code) in [
-        (JudgeRequest { protocol: 2, ..good.clone() }, "protocol-mismatch"),
-        (JudgeRequest { reference: String::new(), ..good.clone() }, "reference-malformed"),
-        (JudgeRequest { digest: String::new(), ..good.clone() }, "digest-malformed"),
-        (JudgeRequest { digest: Digest::of(b"").to_string(), ..good.clone() }, "descriptor-mismatch"),
-        (JudgeRequest { descriptor: Vec::new(), ..good.clone() }, "descriptor-malformed"),
-        (JudgeRequest { descriptor: vec![b' '; 65 * 1024], ..good.clone() }, "descriptor-too-large"),
+        (JudgeRequest { protocol: 2, ..good.clone() }, "arguments-invalid"),
+        (JudgeRequest { reference: String::new(), ..good.clone() }, "reference-invalid"),
+        (JudgeRequest { digest: String::new(), ..good.clone() }, "digest-invalid"),
+        (JudgeRequest { digest: Digest::of(b"").to_string(), ..good.clone() }, "descriptor-invalid"),
+        (JudgeRequest { descriptor: Vec::new(), ..good.clone() }, "descriptor-invalid"),
+        (JudgeRequest { descriptor: vec![b' '; 65 * 1024], ..good.clone() }, "descriptor-invalid"),
     ] {
         let answer = client.judge(bad).await.unwrap().into_inner();
         assert_eq!((answer.decision(), answer.reason.as_str()), (Decision::Undecided, code));
@@ -129,9 +129,9 @@ async fn a_reload_takes_the_new_bundle_whole_or_keeps_the_old_one_loudly() {
     let agent = node.start();
     let mut admin = node.admin().await;
     let reload = || ReloadRequest { protocol: 1 };
-    node.trust("2");
+    node.trust(2);
     assert_eq!(admin.reload(reload()).await.unwrap().into_inner().trust.unwrap().version, 2);
-    node.trust("nonsense");
+    node.trust_bytes(b"nonsense");
     let answer = admin.reload(reload()).await.unwrap().into_inner();
     assert_eq!(answer.trust.unwrap().version, 2);
     assert_eq!(answer.failure.unwrap().code, "bundle-malformed");
@@ -139,7 +139,7 @@ async fn a_reload_takes_the_new_bundle_whole_or_keeps_the_old_one_loudly() {
     assert_eq!((status.trust.unwrap().version, status.reload_failures), (2, 1));
     assert!(status.last_reload_failure.unwrap().message.contains("not a number"));
     assert!(node.log().contains("trust bundle not taken"));
-    node.trust("3");
+    node.trust(3);
     agent.signal(Signal::HUP);
     let end = Instant::now() + Duration::from_secs(5);
     loop {
@@ -171,7 +171,7 @@ async fn under_reloads_every_verdict_is_by_exactly_one_bundle() {
                     let verdict: pullward::verdict::Verdict =
                         serde_json::from_slice(&answer.verdict_json).unwrap();
                     let trust = verdict.trust.unwrap();
-                    assert_eq!(trust.digest, Digest::of(trust.version.to_string().as_bytes()).to_string());
+                    assert_eq!(trust.digest, Digest::of(&payload(trust.version)).to_string());
                     versions.push(trust.version);
                 }
                 assert!(versions.is_sorted());
@@ -183,7 +183,7 @@ async fn under_reloads_every_verdict_is_by_exactly_one_bundle() {
     let mut version = 1;
     while !asking.iter().all(tokio::task::JoinHandle::is_finished) {
         version += 1;
-        node.trust(&version.to_string());
+        node.trust(version);
         assert_eq!(
             admin.reload(ReloadRequest { protocol: 1 }).await.unwrap().into_inner().trust.unwrap().version,
             version
@@ -203,8 +203,8 @@ fn without_a_bundle_the_agent_starts_and_denies_everything() {
     let agent = node.start();
     let ran = Hook::new(&node.socket(), "r.io/allow:1").run();
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stdout.contains("trust-absent: "), "{}", ran.stdout);
-    node.trust("1");
+    assert!(ran.stdout.contains("trust-missing: "), "{}", ran.stdout);
+    node.trust(1);
     agent.signal(Signal::HUP);
     until(|| node.status().trust.is_some());
     assert_eq!(Hook::new(&node.socket(), "r.io/allow:1").run().code, Some(0));
@@ -238,7 +238,7 @@ fn stopping_does_not_wait_longer_than_it_may() {
     agent.signal(Signal::TERM);
     agent.wait(Duration::from_secs(5));
     assert!(ordered.elapsed() < Duration::from_secs(3), "{:?}", ordered.elapsed());
-    finish(child, feeder, started).denied_as("agent-gone");
+    finish(child, feeder, started).denied_as("agent-unreachable");
     assert!(node.log().contains("cut off"));
 }
 

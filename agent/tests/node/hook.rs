@@ -91,7 +91,7 @@ fn an_agent_killed_half_way_is_a_denial_at_once() {
     until(|| node.status().running == 1);
     drop(agent);
     let ran = finish(child, feeder, started);
-    ran.denied_as("agent-gone");
+    ran.denied_as("agent-unreachable");
     assert!(ran.took < Duration::from_secs(7), "{:?}", ran.took);
 }
 
@@ -194,7 +194,7 @@ fn something_else_than_the_agent_is_a_denial() {
         let (mut stream, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nallow").unwrap();
     });
-    Hook::new(&node.socket(), "r.io/allow:1").run().denied_as("agent-gone");
+    Hook::new(&node.socket(), "r.io/allow:1").run().denied_as("agent-unreachable");
     server.join().unwrap();
 }
 
@@ -208,7 +208,7 @@ fn a_huge_descriptor_is_a_denial_and_no_deadlock() {
     huge.resize(1024 * 1024, b'x');
     huge.extend_from_slice(b"\"}}");
     let ran = Hook::with(&node.socket(), &GOOD).stdin(&huge).run();
-    ran.denied_as("descriptor-too-large");
+    ran.denied_as("descriptor-invalid");
     assert_eq!(ran.fed.map_err(|error| error.kind()), Err(std::io::ErrorKind::BrokenPipe));
     assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
     assert_eq!(node.status().denied.len(), 0);
@@ -220,11 +220,11 @@ fn a_descriptor_that_is_none_or_anothers_is_a_denial() {
     let _agent = node.start();
     let ask = |bytes: &[u8]| Hook::with(&node.socket(), &GOOD).stdin(bytes).run();
     assert_eq!(ask(&descriptor(DIGEST)).code, Some(0));
-    ask(b"").denied_as("descriptor-malformed");
-    ask(b"{}").denied_as("descriptor-malformed");
-    ask(&[0xff; 100]).denied_as("descriptor-malformed");
-    ask(&"[".repeat(60_000).into_bytes()).denied_as("descriptor-malformed");
-    ask(&descriptor(&DIGEST.replace('e', "d"))).denied_as("descriptor-mismatch");
+    ask(b"").denied_as("descriptor-invalid");
+    ask(b"{}").denied_as("descriptor-invalid");
+    ask(&[0xff; 100]).denied_as("descriptor-invalid");
+    ask(&"[".repeat(60_000).into_bytes()).denied_as("descriptor-invalid");
+    ask(&descriptor(&DIGEST.replace('e', "d"))).denied_as("descriptor-invalid");
 }
 
 #[test]
@@ -233,20 +233,20 @@ fn any_other_command_line_is_a_denial() {
     let _agent = node.start();
     let ask = |arguments: &[&str]| Hook::with(&node.socket(), arguments).stdin(&descriptor(DIGEST)).run();
     assert_eq!(ask(&GOOD).code, Some(0));
-    ask(&[]).denied_as("hook-usage");
-    ask(&GOOD[..4]).denied_as("hook-usage");
-    ask(&GOOD[2..]).denied_as("hook-usage");
-    ask(&[&GOOD[..], &["-name", "r.io/allow:2"]].concat()).denied_as("hook-usage");
-    ask(&[&GOOD[..], &["--help"]].concat()).denied_as("hook-usage");
-    ask(&[&["-v"], &GOOD[..]].concat()).denied_as("hook-usage");
-    ask(&["--version"]).denied_as("hook-usage");
+    ask(&[]).denied_as("arguments-invalid");
+    ask(&GOOD[..4]).denied_as("arguments-invalid");
+    ask(&GOOD[2..]).denied_as("arguments-invalid");
+    ask(&[&GOOD[..], &["-name", "r.io/allow:2"]].concat()).denied_as("arguments-invalid");
+    ask(&[&GOOD[..], &["--help"]].concat()).denied_as("arguments-invalid");
+    ask(&[&["-v"], &GOOD[..]].concat()).denied_as("arguments-invalid");
+    ask(&["--version"]).denied_as("arguments-invalid");
     ask(&["-name", "-digest", "-digest", DIGEST, "-stdin-media-type", DESCRIPTOR_TYPE])
-        .denied_as("hook-usage");
+        .denied_as("arguments-invalid");
     ask(&["-name", "r.io/allow:1", "-digest", DIGEST, "-stdin-media-type", "text/plain"])
-        .denied_as("hook-usage");
+        .denied_as("arguments-invalid");
     for digest in ["sha256:00", "sha512:00", &DIGEST.to_uppercase(), "latest"] {
         ask(&["-name", "r.io/allow:1", "-digest", digest, "-stdin-media-type", DESCRIPTOR_TYPE])
-            .denied_as("digest-malformed");
+            .denied_as("digest-invalid");
     }
 }
 

@@ -11,10 +11,15 @@ use std::time::{Duration, Instant};
 
 use pullward::config::Config;
 use pullward::decide::Question;
+use pullward::policy::{Policy, Source};
 use pullward::server::Judge;
 use pullward::server::denial::Denial;
 use pullward::server::trust::{TrustFailure, TrustSource};
+use pullward::trust::envelope::Envelope;
 use pullward::trust::installed::InstalledTrust;
+use pullward::trust::root_key::{RootKey, RootKeyType};
+use pullward::trust::roots::Roots;
+use pullward::trust::time::Time;
 use pullward::verdict::{Decision, Trust, Verdict};
 use pullward_core::oci::Digest;
 use pullward_core::time::UnixTime;
@@ -60,49 +65,58 @@ impl Judge for ByName {
     }
 }
 
-/// The trust bundle is a file with its version in it.
-pub(crate) struct Numbered(pub(crate) PathBuf);
+/// The trust bundle is the configured file as it is now: no older one is kept, so that a bad one shows.
+pub(crate) struct Signed(pub(crate) Config);
 
-impl TrustSource for Numbered {
+impl TrustSource for Signed {
     fn load(&self) -> Result<InstalledTrust, TrustFailure> {
-        let failure = |message: String| TrustFailure { code: "bundle-malformed".into(), message };
-        let text = fs::read_to_string(&self.0).map_err(|error| failure(error.to_string()))?;
-        let version = text.trim().parse().map_err(|_| failure(format!("{text:?}: not a number")))?;
-        let payload = text.trim().as_bytes().to_vec();
-        Ok(InstalledTrust {
-            digest: Digest::of(&payload),
-            payload,
-            version,
-            audience: "default".into(),
-            issued: 1_700_000_000,
-            expires: 4_000_000_000,
-        })
+        let failure = |code: &str, message: String| TrustFailure { code: code.into(), message };
+        let file =
+            fs::read(&self.0.trust.bundle).map_err(|error| failure("unreadable", error.to_string()))?;
+        let roots = Roots::read(&self.0.trust.roots, self.0.trust.threshold);
+        let roots = roots.map_err(|error| failure("roots", error.to_string()))?;
+        InstalledTrust::open(&file, &roots, &self.0.trust.audience)
+            .map_err(|fault| failure(fault.code(), fault.to_string()))
     }
 
     fn clock_floor(&self) -> Option<UnixTime> {
-        Some(UnixTime(1_700_000_000))
+        UnixTime::parse("2026-01-01T00:00:00Z")
     }
+}
+
+/// A payload of a trust bundle with this version, good for the rest of the century.
+pub(crate) fn payload(version: u64) -> Vec<u8> {
+    let text = "schema = 1\n[[rule]]\nname = \"all\"\nmatch = [\"**\"]\nmode = \"deny\"\n";
+    let policy = Policy::from_source(&Source::new("policy.toml".into(), text.into())).unwrap();
+    let time = |text| Time::parse(text).unwrap();
+    policy
+        .into_payload(version, time("2026-01-01T00:00:00Z"), time("2099-01-01T00:00:00Z"))
+        .to_bytes()
+        .unwrap()
 }
 
 pub(crate) struct Node {
     dir: tempfile::TempDir,
+    root: RootKey,
 }
 
 impl Node {
     /// A node without a running agent.
     pub(crate) fn new(extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let node = Self { dir };
+        let node = Self { dir, root: RootKey::generate(RootKeyType::Ed25519).unwrap() };
         let text = format!(
-            "[agent]\nsocket = {:?}\nadmin_socket = {:?}\nstate_dir = {:?}\n[trust]\nbundle = {:?}\n{extra}\n",
+            "[agent]\nsocket = {:?}\nadmin_socket = {:?}\nstate_dir = {:?}\n[trust]\nbundle = {:?}\nroots = [{:?}]\n{extra}\n",
             node.socket(),
             node.admin_socket(),
             node.path("state"),
-            node.path("trust")
+            node.path("trust"),
+            node.path("root.pub")
         );
+        fs::write(node.path("root.pub"), node.root.public_pem().unwrap()).unwrap();
         fs::write(node.config_path(), text).unwrap();
         fs::set_permissions(node.config_path(), fs::Permissions::from_mode(0o600)).unwrap();
-        node.trust("1");
+        node.trust(1);
         node
     }
 
@@ -122,9 +136,17 @@ impl Node {
         self.path("config.toml")
     }
 
-    pub(crate) fn trust(&self, text: &str) {
+    /// Puts a trust bundle of this version in place, signed by the node's root.
+    pub(crate) fn trust(&self, version: u64) {
+        let mut envelope = Envelope::unsigned(payload(version));
+        envelope.sign(&self.root).unwrap();
+        self.trust_bytes(&envelope.to_bytes().unwrap());
+    }
+
+    /// Puts anything in the trust bundle's place.
+    pub(crate) fn trust_bytes(&self, bytes: &[u8]) {
         // Whole or not at all: the daemon may be reading.
-        fs::write(self.path("trust.new"), text).unwrap();
+        fs::write(self.path("trust.new"), bytes).unwrap();
         fs::rename(self.path("trust.new"), self.path("trust")).unwrap();
     }
 
@@ -183,7 +205,7 @@ pub(crate) fn daemon() {
     let gate = PathBuf::from(std::env::var_os("PULLWARD_TEST_GATE").unwrap());
     let config = Config::load(&config).unwrap();
     pullward::log::start(config.log.format, config.log.level);
-    let source = Box::new(Numbered(config.trust.bundle.clone()));
+    let source = Box::new(Signed(config.clone()));
     let served = pullward::service::run(&config, Arc::new(ByName { gate }), source);
     if let Err(error) = served {
         eprintln!("not started: {error}");

@@ -9,6 +9,8 @@
 
 use core::{arch::global_asm, fmt};
 
+use pullward_golden::runner::Memory;
+
 #[cfg(target_arch = "arm")]
 global_asm!(include_str!("machine/thumbv7em.s"));
 #[cfg(target_arch = "riscv32")]
@@ -29,6 +31,8 @@ pub enum Exit {
     Fault = 3,
     /// The embedded golden file is damaged.
     Damaged = 4,
+    /// Nothing can be printed.
+    Console = 5,
 }
 
 // Semihosting operations, with the document's numbers.
@@ -50,6 +54,8 @@ unsafe extern "C" {
     safe fn stack_pointer() -> usize;
     static __stack_bottom: u32;
     static __stack_top: u32;
+    static __golden_start: u8;
+    static __golden_end: u8;
 }
 
 /// Standard output of the QEMU that runs us.
@@ -143,18 +149,28 @@ fn high_water() -> usize {
 /// The golden cases, in a section of their own so that they do not count as code.
 // SAFETY: the section is placed in CODE by link/sections.ld, is read-only and holds nothing else.
 #[unsafe(link_section = ".golden")]
+#[used]
 static GOLDEN: [u8; include_bytes!(env!("PULLWARD_GOLDEN")).len()] = *include_bytes!(env!("PULLWARD_GOLDEN"));
 
 /// The golden file that the build embedded.
+///
+/// It is reached by the linker's symbols and not by the static's name, so that the compiler cannot decide any part of a case
+/// while it builds.
 pub fn golden() -> &'static [u8] {
-    &GOLDEN
+    let (start, end) = (&raw const __golden_start, &raw const __golden_end);
+    // SAFETY: link/sections.ld sets both symbols around the section that holds GOLDEN and nothing else; it is never written.
+    unsafe { core::slice::from_raw_parts(start, end as usize - start as usize) }
 }
 
 /// Where the start code arrives, with the stack painted, `.bss` cleared and `.data` copied.
 // SAFETY: the name is this program's own and is defined once.
 #[unsafe(no_mangle)]
 extern "C" fn bare_main() -> ! {
-    exit(crate::run(&mut Console::open()))
+    // The runner's memory is static, so that the stack's mark is that of the code alone.
+    static mut MEMORY: Memory = Memory::new();
+    // SAFETY: the start code calls this function once, nothing else names the static, and there is one core and no interrupt.
+    let memory = unsafe { &mut *(&raw mut MEMORY) };
+    exit(crate::run(&mut Console::open(), memory))
 }
 
 /// Where every exception of the machine arrives, on a fresh stack.

@@ -1,18 +1,59 @@
+//! The verification core alone on a board: no operating system, no heap, no crate besides the core and its golden runner.
+//!
+//! It decides the embedded golden cases with the runner that Linux uses, prints for each a `golden` line, which must equal
+//! Linux's, and a `cost` line, and ends QEMU with an exit status that is the verdict of the whole run.
 #![no_std]
 #![no_main]
 
 mod machine;
 
-use core::fmt::Write;
-use machine::{Console, Exit};
+use core::fmt::{self, Write};
 
-fn run(console: &mut Console) -> Exit {
-    use sha2::Digest;
-    let (h, cost) = machine::measured(|| sha2::Sha256::digest(machine::golden()));
-    let _ = writeln!(console, "hello {:?} {} {}", &h[..4], cost.instructions, cost.stack);
-    let (_, cost) = machine::measured(|| ());
-    let _ = writeln!(console, "nothing {} {}", cost.instructions, cost.stack);
-    if machine::golden()[0] == b'!' { let a: fn(u32)->u32 = |x| if x == 0 {0} else {x+1}; fn r(n: u64) -> u64 { let mut b = [n; 64]; core::hint::black_box(&mut b); let x = r(n + 1); core::hint::black_box(&b); x + b[3] } let _ = writeln!(console, "{} {}", r(1), a(1)); }
-    if machine::golden()[0] == b'?' { panic!("x") }
-    Exit::Equal
+use machine::{Console, Exit, measured};
+use pullward_golden::{
+    container::{Container, ContainerError},
+    runner::{self, Comparison, Memory},
+};
+
+/// What ended the run before its last case.
+enum Stop {
+    Damaged(ContainerError),
+    Console,
+}
+
+impl From<ContainerError> for Stop {
+    fn from(error: ContainerError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+impl From<fmt::Error> for Stop {
+    fn from(_: fmt::Error) -> Self {
+        Self::Console
+    }
+}
+
+fn run(console: &mut Console, memory: &mut Memory) -> Exit {
+    match decide_all(console, memory) {
+        Ok(exit) => exit,
+        Err(Stop::Damaged(error)) => match writeln!(console, "damaged {error}") {
+            Ok(()) | Err(fmt::Error) => Exit::Damaged,
+        },
+        Err(Stop::Console) => Exit::Console,
+    }
+}
+
+fn decide_all(console: &mut Console, memory: &mut Memory) -> Result<Exit, Stop> {
+    let mut exit = Exit::Equal;
+    for case in Container::open(machine::golden())?.cases() {
+        let case = case?;
+        let (line, cost) = measured(|| runner::run(&case, memory));
+        writeln!(console, "golden {} {line}", case.name)?;
+        writeln!(console, "cost {} instructions={} stack={}", case.name, cost.instructions, cost.stack)?;
+        if line.compare(&case) == Comparison::Different {
+            writeln!(console, "different {} is {line} and not {}", case.name, case.expected)?;
+            exit = Exit::Different;
+        }
+    }
+    Ok(exit)
 }

@@ -3,8 +3,9 @@
 //! ```text
 //! file     = magic count case*          magic = "pwgolden", then the format's version, 1
 //! case     = length field*              count, length: u32, little-endian
-//! field    = tag length bytes           tag: one byte, rising; only `evidence` repeats
-//! evidence = format part part           part: length bytes; what the parts are depends on the format
+//! field    = tag length bytes           tag: one byte, rising; only evidence repeats
+//! envelope = threshold part part*       the trust bundle, then the root keys
+//! evidence = format part*               part: length bytes; a legacy signature has two, all else one
 //! ```
 //!
 //! The file is test input that a build embeds, so it is not hostile; it is read with the same care all the same, because the
@@ -13,8 +14,15 @@
 
 use core::fmt;
 
+use pullward_core::verify::Evidence;
+
 /// The first nine bytes of a golden file.
 pub const MAGIC: &[u8; 9] = b"pwgolden\x01";
+
+// The formats of evidence, as bytes of the file.
+pub(crate) const SIMPLE_SIGNING: u8 = 1;
+pub(crate) const ENVELOPE: u8 = 2;
+pub(crate) const BUNDLE: u8 = 3;
 
 /// What a field is. The numbers are the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +32,11 @@ pub(crate) enum Tag {
     Reference = 3,
     Digest = 4,
     Time = 5,
-    Hook = 6,
-    PodNamespace = 7,
-    Trust = 8,
-    Key = 9,
-    Receipt = 10,
+    PodNamespace = 6,
+    Key = 7,
+    Payload = 8,
+    Envelope = 9,
+    Trouble = 10,
     Evidence = 11,
 }
 
@@ -40,11 +48,11 @@ impl Tag {
             Tag::Reference,
             Tag::Digest,
             Tag::Time,
-            Tag::Hook,
             Tag::PodNamespace,
-            Tag::Trust,
             Tag::Key,
-            Tag::Receipt,
+            Tag::Payload,
+            Tag::Envelope,
+            Tag::Trouble,
             Tag::Evidence,
         ];
         ALL.into_iter().find(|&tag| tag as u8 == byte)
@@ -58,18 +66,18 @@ pub enum ContainerError {
     Magic,
     /// A length points past the end of what holds it.
     Truncated,
-    /// Bytes are left over behind the last case.
+    /// Bytes are left over behind the last case, or behind the last part of a piece of evidence.
     Trailing,
     /// No field has this tag in this version.
     UnknownField(u8),
-    /// A field comes twice, or after one that it must precede.
+    /// A field comes twice, after one that it must precede, or beside one that excludes it.
     Order(u8),
     /// A field that every case has is missing.
     Missing(u8),
     /// A text is not UTF-8, or an integer has another width than eight bytes.
     Value(u8),
-    /// A case is decided with a trust bundle or with a key, and this one has both or neither.
-    Authority,
+    /// A case is decided with a key or a trust bundle, and this one has neither.
+    Trust,
     /// No piece of evidence has this format in this version.
     UnknownFormat(u8),
 }
@@ -79,12 +87,12 @@ impl fmt::Display for ContainerError {
         match self {
             Self::Magic => f.write_str("not a golden file of version 1"),
             Self::Truncated => f.write_str("a length points past the end"),
-            Self::Trailing => f.write_str("bytes behind the last case"),
+            Self::Trailing => f.write_str("bytes are left over"),
             Self::UnknownField(tag) => write!(f, "unknown field {tag}"),
-            Self::Order(tag) => write!(f, "field {tag} is repeated or out of order"),
+            Self::Order(tag) => write!(f, "field {tag} is repeated or out of place"),
             Self::Missing(tag) => write!(f, "field {tag} is missing"),
             Self::Value(tag) => write!(f, "field {tag} has an impossible value"),
-            Self::Authority => f.write_str("a case needs a trust bundle or a key, and not both"),
+            Self::Trust => f.write_str("a case has neither key nor trust bundle"),
             Self::UnknownFormat(format) => write!(f, "unknown evidence format {format}"),
         }
     }
@@ -109,12 +117,6 @@ impl<'a> Container<'a> {
         let mut rest = Bytes { rest };
         let count = rest.length()?;
         Ok(Self { count, cases: rest.rest })
-    }
-
-    /// How many cases the header promises.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.count
     }
 
     /// The cases in order. After the first error there is nothing more.
@@ -160,75 +162,48 @@ impl<'a> Iterator for Cases<'a> {
     }
 }
 
-/// What a case is decided with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authority<'a> {
-    /// The payload of a trust bundle.
-    Trust(&'a [u8]),
-    /// One public key in PEM, as `verify --key` takes it.
-    Key(&'a [u8]),
-}
-
 /// One question, and the line that a person wrote down as its answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The claim, in words and hyphens; unique in its file.
     pub name: &'a str,
-    /// The answer as [`crate::Line`] prints it, without the name.
+    /// The answer, as [`crate::runner::Line::answer`] gives it.
     pub expected: &'a str,
-    /// The reference as the hook got it: not normalised, perhaps malformed.
-    pub reference: &'a str,
-    /// The digest as the hook got it.
+    /// The reference as a hook gets it: not normalised, perhaps malformed; absent where no name is known.
+    pub reference: Option<&'a str>,
+    /// The digest as a hook gets it.
     pub digest: &'a str,
     /// Seconds since 1970-01-01T00:00:00Z.
-    pub time: i64,
-    /// Which hook asks.
-    pub hook: &'a str,
+    pub time: u64,
     /// The pod's namespace, where the hook knows it.
     pub pod_namespace: Option<&'a str>,
-    /// Trust bundle or key.
-    pub authority: Authority<'a>,
-    /// The state of a prior receipt, where there is one.
-    pub receipt: Option<&'a str>,
-    evidence: &'a [u8],
+    /// Key or trust bundle.
+    pub trust: CaseTrust<'a>,
+    /// What went wrong while evidence was gathered: `unreachable`, or the reason code of a limit.
+    pub trouble: Option<&'a str>,
+    evidence: Bytes<'a>,
 }
 
 impl<'a> Case<'a> {
     /// The pieces of evidence, in the order in which a node would have found them.
     #[must_use]
     pub fn evidence(&self) -> Evidences<'a> {
-        Evidences { bytes: Bytes { rest: self.evidence } }
+        Evidences { bytes: self.evidence.clone() }
     }
 
     /// Reads all fields of a case, its evidence included, so that a damaged file is found before anything is decided.
     fn read(bytes: &'a [u8]) -> Result<Self, ContainerError> {
         let mut fields = Fields { bytes: Bytes { rest: bytes }, last: None };
-        let name = fields.text(Tag::Name)?;
-        let expected = fields.text(Tag::Expected)?;
-        let reference = fields.text(Tag::Reference)?;
-        let digest = fields.text(Tag::Digest)?;
-        let time = fields.integer(Tag::Time)?;
-        let hook = fields.text(Tag::Hook)?;
-        let pod_namespace =
-            fields.optional(Tag::PodNamespace)?.map(|b| text(Tag::PodNamespace, b)).transpose()?;
-        let authority = match (fields.optional(Tag::Trust)?, fields.optional(Tag::Key)?) {
-            (Some(trust), None) => Authority::Trust(trust),
-            (None, Some(key)) => Authority::Key(key),
-            (Some(_), Some(_)) | (None, None) => return Err(ContainerError::Authority),
-        };
-        let receipt = fields.optional(Tag::Receipt)?.map(|b| text(Tag::Receipt, b)).transpose()?;
-        let evidence = fields.bytes.rest;
         let case = Self {
-            name,
-            expected,
-            reference,
-            digest,
-            time,
-            hook,
-            pod_namespace,
-            authority,
-            receipt,
-            evidence,
+            name: fields.text(Tag::Name)?,
+            expected: fields.text(Tag::Expected)?,
+            reference: fields.optional_text(Tag::Reference)?,
+            digest: fields.text(Tag::Digest)?,
+            time: fields.integer(Tag::Time)?,
+            pod_namespace: fields.optional_text(Tag::PodNamespace)?,
+            trust: CaseTrust::read(&mut fields)?,
+            trouble: fields.optional_text(Tag::Trouble)?,
+            evidence: fields.bytes,
         };
         let mut left = case.evidence();
         while left.read()?.is_some() {}
@@ -236,28 +211,77 @@ impl<'a> Case<'a> {
     }
 }
 
-/// One piece of evidence as it was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence<'a> {
-    /// A legacy cosign signature: the simple-signing payload, and the signature in base64 as the layer's annotation has it.
-    SimpleSigning {
-        /// The layer's bytes.
-        payload: &'a [u8],
-        /// The annotation's text.
-        signature: &'a str,
-    },
-    /// A Sigstore bundle, the JSON as it lies in the registry.
-    Bundle(&'a [u8]),
+/// What a case is decided with.
+#[derive(Clone, Debug)]
+pub enum CaseTrust<'a> {
+    /// One public key in PEM, as `verify --key` takes it.
+    Key(&'a str),
+    /// The payload of a trust bundle that was opened before.
+    Payload(&'a [u8]),
+    /// A trust bundle as a file, to be opened with root keys first.
+    Envelope(SignedBundle<'a>),
 }
 
-impl Evidence<'_> {
-    /// The byte that stands for this format in a file.
-    #[must_use]
-    pub fn format(&self) -> u8 {
-        match self {
-            Self::SimpleSigning { .. } => 1,
-            Self::Bundle(_) => 2,
+impl<'a> CaseTrust<'a> {
+    /// A second kind behind the first is out of place and refused with the evidence.
+    fn read(fields: &mut Fields<'a>) -> Result<Self, ContainerError> {
+        if let Some(pem) = fields.optional_text(Tag::Key)? {
+            Ok(Self::Key(pem))
+        } else if let Some(payload) = fields.optional(Tag::Payload)? {
+            Ok(Self::Payload(payload))
+        } else if let Some(envelope) = fields.optional(Tag::Envelope)? {
+            SignedBundle::read(envelope).map(Self::Envelope)
+        } else {
+            Err(ContainerError::Trust)
         }
+    }
+}
+
+/// A trust bundle as a file, and what it is opened with.
+#[derive(Clone, Debug)]
+pub struct SignedBundle<'a> {
+    /// The DSSE envelope.
+    pub file: &'a [u8],
+    /// Distinct root keys that have to have signed it.
+    pub threshold: u8,
+    roots: Bytes<'a>,
+}
+
+impl<'a> SignedBundle<'a> {
+    /// The root keys in PEM.
+    #[must_use]
+    pub fn roots(&self) -> Roots<'a> {
+        Roots { bytes: self.roots.clone() }
+    }
+
+    fn read(value: &'a [u8]) -> Result<Self, ContainerError> {
+        let (&threshold, rest) = value.split_first().ok_or(ContainerError::Truncated)?;
+        let mut parts = Bytes { rest };
+        let bundle = Self { file: parts.part()?, threshold, roots: parts };
+        let mut roots = bundle.roots();
+        while roots.read()?.is_some() {}
+        Ok(bundle)
+    }
+}
+
+/// The iterator of [`SignedBundle::roots`].
+#[derive(Clone, Debug)]
+pub struct Roots<'a> {
+    bytes: Bytes<'a>,
+}
+
+impl<'a> Roots<'a> {
+    fn read(&mut self) -> Result<Option<&'a str>, ContainerError> {
+        if self.bytes.rest.is_empty() { Ok(None) } else { text(Tag::Envelope, self.bytes.part()?).map(Some) }
+    }
+}
+
+impl<'a> Iterator for Roots<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // A bundle exists only if all its roots could be read, so nothing is left out here.
+        self.read().unwrap_or_default()
     }
 }
 
@@ -279,11 +303,12 @@ impl<'a> Evidences<'a> {
         let (&format, rest) = value.split_first().ok_or(ContainerError::Truncated)?;
         let mut parts = Bytes { rest };
         let evidence = match format {
-            1 => Evidence::SimpleSigning {
+            SIMPLE_SIGNING => Evidence::SimpleSigning {
                 payload: parts.part()?,
                 signature: text(Tag::Evidence, parts.part()?)?,
             },
-            2 => Evidence::Bundle(parts.part()?),
+            ENVELOPE => Evidence::Envelope(parts.part()?),
+            BUNDLE => Evidence::Bundle(parts.part()?),
             other => return Err(ContainerError::UnknownFormat(other)),
         };
         if parts.rest.is_empty() { Ok(Some(evidence)) } else { Err(ContainerError::Trailing) }
@@ -294,7 +319,7 @@ impl<'a> Iterator for Evidences<'a> {
     type Item = Evidence<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A case exists only if all its evidence could be read, so the error arm is never taken.
+        // A case exists only if all its evidence could be read, so nothing is left out here.
         self.read().unwrap_or_default()
     }
 }
@@ -332,9 +357,13 @@ impl<'a> Fields<'a> {
         text(wanted, self.required(wanted)?)
     }
 
-    fn integer(&mut self, wanted: Tag) -> Result<i64, ContainerError> {
+    fn optional_text(&mut self, wanted: Tag) -> Result<Option<&'a str>, ContainerError> {
+        self.optional(wanted)?.map(|bytes| text(wanted, bytes)).transpose()
+    }
+
+    fn integer(&mut self, wanted: Tag) -> Result<u64, ContainerError> {
         let bytes = self.required(wanted)?.try_into().map_err(|_| ContainerError::Value(wanted as u8))?;
-        Ok(i64::from_le_bytes(bytes))
+        Ok(u64::from_le_bytes(bytes))
     }
 }
 

@@ -9,5 +9,6 @@
 #![no_std]
 
 pub mod container;
+pub mod runner;
 #[cfg(any(test, feature = "std"))]
 pub mod writer;

@@ -4,7 +4,9 @@ extern crate std;
 
 use std::{collections::BTreeSet, string::String, vec::Vec};
 
-use crate::container::{Authority, Case, Container, ContainerError, Evidence, MAGIC, Tag};
+use pullward_core::verify::Evidence;
+
+use crate::container::{BUNDLE, Case, Container, ContainerError, ENVELOPE, MAGIC, SIMPLE_SIGNING, Tag};
 
 /// A case before it is written; the fields are those of [`Case`].
 #[derive(Clone, Debug)]
@@ -14,21 +16,37 @@ pub struct Row<'a> {
     /// The answer, written by hand.
     pub expected: &'a str,
     /// The reference as a hook would get it.
-    pub reference: &'a str,
+    pub reference: Option<&'a str>,
     /// The digest as a hook would get it.
     pub digest: &'a str,
     /// Seconds since 1970-01-01T00:00:00Z.
-    pub time: i64,
-    /// Which hook asks.
-    pub hook: &'a str,
+    pub time: u64,
     /// The pod's namespace, where the hook knows it.
     pub pod_namespace: Option<&'a str>,
-    /// Trust bundle or key.
-    pub authority: Authority<'a>,
-    /// The state of a prior receipt, where there is one.
-    pub receipt: Option<&'a str>,
+    /// Key or trust bundle.
+    pub trust: RowTrust<'a>,
+    /// What went wrong while evidence was gathered: `unreachable`, or the reason code of a limit.
+    pub trouble: Option<&'a str>,
     /// The pieces of evidence in the order in which a node would find them.
     pub evidence: &'a [Evidence<'a>],
+}
+
+/// What a row is decided with; as [`crate::container::CaseTrust`].
+#[derive(Clone, Copy, Debug)]
+pub enum RowTrust<'a> {
+    /// One public key in PEM.
+    Key(&'a str),
+    /// The payload of a trust bundle.
+    Payload(&'a [u8]),
+    /// A trust bundle as a file.
+    Envelope {
+        /// The DSSE envelope.
+        file: &'a [u8],
+        /// Distinct root keys that have to have signed it.
+        threshold: u8,
+        /// The root keys in PEM.
+        roots: &'a [&'a str],
+    },
 }
 
 /// Why rows cannot become a golden file.
@@ -59,42 +77,68 @@ pub fn write(rows: &[Row<'_>]) -> Result<Vec<u8>, WriteError> {
         if !names.insert(row.name) {
             return Err(WriteError::NameTwice(row.name.into()));
         }
-        let mut fields = Vec::new();
-        let mut field = |tag: Tag, bytes: &[u8]| {
-            fields.push(tag as u8);
-            part(&mut fields, bytes, row.name)
-        };
-        field(Tag::Name, row.name.as_bytes())?;
-        field(Tag::Expected, row.expected.as_bytes())?;
-        field(Tag::Reference, row.reference.as_bytes())?;
-        field(Tag::Digest, row.digest.as_bytes())?;
-        field(Tag::Time, &row.time.to_le_bytes())?;
-        field(Tag::Hook, row.hook.as_bytes())?;
-        if let Some(namespace) = row.pod_namespace {
-            field(Tag::PodNamespace, namespace.as_bytes())?;
-        }
-        match row.authority {
-            Authority::Trust(payload) => field(Tag::Trust, payload)?,
-            Authority::Key(pem) => field(Tag::Key, pem)?,
-        }
-        if let Some(receipt) = row.receipt {
-            field(Tag::Receipt, receipt.as_bytes())?;
-        }
-        for evidence in row.evidence {
-            let mut value = Vec::from([evidence.format()]);
-            match *evidence {
-                Evidence::SimpleSigning { payload, signature } => {
-                    part(&mut value, payload, row.name)?;
-                    part(&mut value, signature.as_bytes(), row.name)?;
-                }
-                Evidence::Bundle(json) => part(&mut value, json, row.name)?,
-            }
-            field(Tag::Evidence, &value)?;
-        }
-        part(&mut file, &fields, row.name)?;
+        let case = fields_of(row)?;
+        part(&mut file, &case, row.name)?;
     }
     read_back(&file).map_err(WriteError::ReadBack)?;
     Ok(file)
+}
+
+fn fields_of(row: &Row<'_>) -> Result<Vec<u8>, WriteError> {
+    let mut fields = Vec::new();
+    let mut field = |tag: Tag, bytes: &[u8]| {
+        fields.push(tag as u8);
+        part(&mut fields, bytes, row.name)
+    };
+    field(Tag::Name, row.name.as_bytes())?;
+    field(Tag::Expected, row.expected.as_bytes())?;
+    if let Some(reference) = row.reference {
+        field(Tag::Reference, reference.as_bytes())?;
+    }
+    field(Tag::Digest, row.digest.as_bytes())?;
+    field(Tag::Time, &row.time.to_le_bytes())?;
+    if let Some(namespace) = row.pod_namespace {
+        field(Tag::PodNamespace, namespace.as_bytes())?;
+    }
+    match row.trust {
+        RowTrust::Key(pem) => field(Tag::Key, pem.as_bytes())?,
+        RowTrust::Payload(payload) => field(Tag::Payload, payload)?,
+        RowTrust::Envelope { file, threshold, roots } => {
+            let mut value = Vec::from([threshold]);
+            part(&mut value, file, row.name)?;
+            for root in roots {
+                part(&mut value, root.as_bytes(), row.name)?;
+            }
+            field(Tag::Envelope, &value)?;
+        }
+    }
+    if let Some(trouble) = row.trouble {
+        field(Tag::Trouble, trouble.as_bytes())?;
+    }
+    for evidence in row.evidence {
+        field(Tag::Evidence, &value_of(evidence, row.name)?)?;
+    }
+    Ok(fields)
+}
+
+fn value_of(evidence: &Evidence<'_>, row: &str) -> Result<Vec<u8>, WriteError> {
+    let mut value = Vec::new();
+    match *evidence {
+        Evidence::SimpleSigning { payload, signature } => {
+            value.push(SIMPLE_SIGNING);
+            part(&mut value, payload, row)?;
+            part(&mut value, signature.as_bytes(), row)?;
+        }
+        Evidence::Envelope(json) => {
+            value.push(ENVELOPE);
+            part(&mut value, json, row)?;
+        }
+        Evidence::Bundle(json) => {
+            value.push(BUNDLE);
+            part(&mut value, json, row)?;
+        }
+    }
+    Ok(value)
 }
 
 fn read_back(file: &[u8]) -> Result<(), ContainerError> {
@@ -114,24 +158,25 @@ fn length(length: usize, row: &str) -> Result<[u8; 4], WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::CaseTrust;
     use std::vec;
 
     const EVIDENCE: &[Evidence<'_>] = &[
         Evidence::SimpleSigning { payload: b"{}", signature: "MEUC" },
+        Evidence::Envelope(b"{\"payload\":\"\"}"),
         Evidence::Bundle(b"{\"mediaType\":\"x\"}"),
     ];
 
     fn full() -> Row<'static> {
         Row {
             name: "signed-by-the-key",
-            expected: "allow",
-            reference: "docker.io/library/nginx:1",
+            expected: "allow signed app",
+            reference: Some("nginx:1"),
             digest: "sha256:00",
-            time: -1,
-            hook: "verifier",
+            time: 1_700_000_000,
             pod_namespace: Some("demo"),
-            authority: Authority::Trust(b"{\"schema\":1}"),
-            receipt: Some("allow"),
+            trust: RowTrust::Envelope { file: b"{}", threshold: 2, roots: &["root-a", "root-b"] },
+            trouble: Some("unreachable"),
             evidence: EVIDENCE,
         }
     }
@@ -139,9 +184,10 @@ mod tests {
     fn least() -> Row<'static> {
         Row {
             name: "least",
+            reference: None,
             pod_namespace: None,
-            authority: Authority::Key(b"-----BEGIN"),
-            receipt: None,
+            trust: RowTrust::Key("-----BEGIN"),
+            trouble: None,
             evidence: &[],
             ..full()
         }
@@ -164,24 +210,28 @@ mod tests {
         file
     }
 
-    const LEAST: [(u8, &[u8]); 7] =
-        [(1, b"n"), (2, b"e"), (3, b"r"), (4, b"d"), (5, &[0; 8]), (6, b"h"), (8, b"t")];
+    const LEAST: [(u8, &[u8]); 5] = [(1, b"n"), (2, b"e"), (4, b"d"), (5, &[0; 8]), (7, b"k")];
 
     #[test]
     fn every_field_comes_back() {
-        let file = write(&[full(), least()]).unwrap();
+        let payload = Row { name: "payload", trust: RowTrust::Payload(b"{\"schema\":1}"), ..least() };
+        let file = write(&[full(), least(), payload]).unwrap();
         let cases = read(&file).unwrap();
-        let (first, second) = (&cases[0], &cases[1]);
-        assert_eq!((first.name, first.expected), ("signed-by-the-key", "allow"));
-        assert_eq!((first.reference, first.digest), ("docker.io/library/nginx:1", "sha256:00"));
-        assert_eq!((first.time, first.hook, first.pod_namespace), (-1, "verifier", Some("demo")));
-        assert_eq!(first.authority, Authority::Trust(b"{\"schema\":1}"));
-        assert_eq!(first.receipt, Some("allow"));
-        assert_eq!(first.evidence().collect::<Vec<_>>(), EVIDENCE);
-        assert_eq!((second.pod_namespace, second.receipt), (None, None));
-        assert_eq!(second.authority, Authority::Key(b"-----BEGIN"));
+        let [first, second, third] = cases.as_slice() else { panic!("{} cases", cases.len()) };
+        assert_eq!((first.name, first.expected), ("signed-by-the-key", "allow signed app"));
+        assert_eq!((first.reference, first.digest), (Some("nginx:1"), "sha256:00"));
+        assert_eq!((first.time, first.pod_namespace), (1_700_000_000, Some("demo")));
+        let CaseTrust::Envelope(bundle) = &first.trust else { panic!("{:?}", first.trust) };
+        assert_eq!((bundle.file, bundle.threshold), (&b"{}"[..], 2));
+        assert_eq!(bundle.roots().collect::<Vec<_>>(), ["root-a", "root-b"]);
+        assert_eq!(first.trouble, Some("unreachable"));
+        let evidence: Vec<_> = first.evidence().map(|evidence| value_of(&evidence, "").unwrap()).collect();
+        let written: Vec<_> = EVIDENCE.iter().map(|evidence| value_of(evidence, "").unwrap()).collect();
+        assert_eq!(evidence, written);
+        assert_eq!((second.reference, second.pod_namespace, second.trouble), (None, None, None));
+        assert!(matches!(second.trust, CaseTrust::Key("-----BEGIN")));
         assert_eq!(second.evidence().count(), 0);
-        assert_eq!(cases.len(), 2);
+        assert!(matches!(third.trust, CaseTrust::Payload(b"{\"schema\":1}")));
     }
 
     #[test]
@@ -202,7 +252,7 @@ mod tests {
                 let mut damaged = file.clone();
                 damaged[at] = value;
                 if let Ok(cases) = read(&damaged) {
-                    assert!(cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= 2);
+                    assert!(cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= 3);
                 }
             }
         }
@@ -213,8 +263,8 @@ mod tests {
         let mut file = write(&[least()]).unwrap();
         let last = file.len() - 1;
         file.truncate(last);
-        let case = file[13] - 1;
-        file[13] = case;
+        // The case's own length, behind magic and count.
+        file[13] -= 1;
         assert_eq!(read(&file).err(), Some(ContainerError::Truncated));
     }
 
@@ -271,7 +321,7 @@ mod tests {
 
     #[test]
     fn each_required_field_is_required() {
-        for (at, (tag, _)) in LEAST.iter().enumerate().take(6) {
+        for (at, (tag, _)) in LEAST.iter().enumerate().take(4) {
             let mut fields = Vec::from(LEAST);
             fields.remove(at);
             assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Missing(*tag)));
@@ -279,36 +329,50 @@ mod tests {
     }
 
     #[test]
-    fn a_case_without_trust_and_key_is_refused() {
-        assert_eq!(read(&file_of(&LEAST[..6])).err(), Some(ContainerError::Authority));
+    fn a_case_without_trust_is_refused() {
+        assert_eq!(read(&file_of(&LEAST[..4])).err(), Some(ContainerError::Trust));
     }
 
     #[test]
-    fn a_case_with_trust_and_key_is_refused() {
+    fn a_case_with_two_kinds_of_trust_is_refused() {
         let mut fields = Vec::from(LEAST);
-        fields.push((9, b"k"));
-        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Authority));
+        fields.push((8, b"{}"));
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Order(8)));
+    }
+
+    #[test]
+    fn a_trust_bundle_without_a_threshold_is_refused() {
+        let mut fields = Vec::from(LEAST);
+        fields[4] = (9, b"");
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Truncated));
+    }
+
+    #[test]
+    fn a_root_key_that_is_cut_short_is_refused() {
+        let mut fields = Vec::from(LEAST);
+        fields[4] = (9, &[1, 0, 0, 0, 0, 2, 0, 0, 0, b'k']);
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Truncated));
     }
 
     #[test]
     fn a_time_of_seven_bytes_is_refused() {
         let mut fields = Vec::from(LEAST);
-        fields[4] = (5, &[0; 7]);
+        fields[3] = (5, &[0; 7]);
         assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Value(5)));
     }
 
     #[test]
     fn a_text_that_is_not_utf8_is_refused() {
         let mut fields = Vec::from(LEAST);
-        fields[2] = (3, b"\xff");
-        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Value(3)));
+        fields[2] = (4, b"\xff");
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Value(4)));
     }
 
     #[test]
     fn evidence_of_an_unknown_format_is_refused() {
         let mut fields = Vec::from(LEAST);
-        fields.push((11, &[3, 0, 0, 0, 0]));
-        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::UnknownFormat(3)));
+        fields.push((11, &[4, 0, 0, 0, 0]));
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::UnknownFormat(4)));
     }
 
     #[test]

@@ -110,6 +110,19 @@ impl<'a> Cosign<'a> {
         run(command).map(drop)
     }
 
+    /// Signs any bytes (cosign 2) and gives the signature in base64: as [`Cosign::sign`] signs a payload, so tests
+    /// can have documents signed that cosign itself would never write.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when cosign refuses, as version 3 does.
+    pub fn sign_blob(&self, key: &KeyPair, file: &Path) -> Result<String, Error> {
+        let mut command = self.command("sign-blob")?;
+        command.arg("--key").arg(&key.private).arg("--yes");
+        self.offline_signing(&mut command);
+        command.arg(file);
+        run(command).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Asks cosign whether the image has a signature by the key; gives what it prints (JSON).
     ///
     /// # Errors
