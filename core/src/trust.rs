@@ -132,10 +132,11 @@ pub fn open_envelope<'s>(
 /// What happens after the bundle's expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterExpiry {
+    /// Everything is denied. The first, so that an index of nothing is all zero bytes: a static of it takes no room in
+    /// a board's flash.
+    DenyAll,
     /// Digests with a receipt keep starting; new digests are denied.
     DenyNew,
-    /// Everything is denied.
-    DenyAll,
 }
 
 /// Where something stands in the payload.

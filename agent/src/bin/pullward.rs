@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, replay, setup, status, tree, verify};
+use pullward::cli::{agent, policy, replay, setup, status, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -36,6 +36,8 @@ enum Command {
     Tree(tree::Tree),
     Replay(replay::Replay),
     Agent(Agent),
+    Trust(trust::TrustArgs),
+    Policy(policy::PolicyArgs),
     Status(status::Status),
     Setup(setup::Setup),
 }
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments, &mut out, &mut err),
         Command::Tree(arguments) => tree::run(arguments, &mut out, &mut err),
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
+        Command::Trust(arguments) => trust::run(arguments, &trust::configured, &mut out, &mut err),
+        Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.

@@ -136,13 +136,18 @@ impl Envelope {
         &self.signatures
     }
 
+    /// Whether the signature at a place verifies with a key.
+    #[must_use]
+    pub fn verifies(&self, place: usize, key: &PublicKey) -> bool {
+        self.signatures.get(place).is_some_and(|signature| {
+            key.verify(SignedFormat::Ours, &self.pre_auth_encoding(), &signature.value).is_ok()
+        })
+    }
+
     /// Whether one of the signatures verifies with a key.
     #[must_use]
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        let message = self.pre_auth_encoding();
-        let verifies =
-            |signature: &Signature| key.verify(SignedFormat::Ours, &message, &signature.value).is_ok();
-        self.signatures.iter().any(verifies)
+        (0..self.signatures.len()).any(|place| self.verifies(place, key))
     }
 
     /// Adds a signature. A key never signs twice; what claims to be its signature and does not verify is replaced.

@@ -19,7 +19,7 @@ const NOW: u64 = 1_780_000_000;
 /// Which key types a case needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// P-256 alone: the image that the size budget is about runs it too.
+    /// P-256 alone: the image that the size budget is about runs it too, if it needs no trust bundle.
     P256,
     /// Another one.
     All,
@@ -503,7 +503,12 @@ fn rules(m: &Material) -> Vec<Draft> {
         case("rule-met-by-a-bundle", "allow signed app", &base, bundle),
         case("rule-with-nothing-found", "deny unsigned app", &base, &[]),
         case("rule-with-a-stranger", "deny untrusted-key app", &base, stranger),
-        case("rule-with-another-image", "deny digest-mismatch app", &base, &[m.bundle_of_other.clone()]),
+        case(
+            "rule-with-another-image",
+            "deny digest-mismatch app",
+            &base,
+            std::slice::from_ref(&m.bundle_of_other),
+        ),
         case("no-rule-for-this-host", "deny no-rule -", &base, legacy).named("ghcr.io/kcandidate/app:v1"),
         case("no-rule-for-this-port", "deny no-rule -", &base, legacy)
             .named("docker.io:443/kcandidate/app:v1"),
