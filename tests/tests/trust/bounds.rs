@@ -32,15 +32,21 @@ fn bounded(most: usize, error: TrustError, what: &str, make: impl Fn(usize) -> T
 #[test]
 fn rules_patterns_and_namespaces() {
     bounded(1000, TrustError::TooMany("rules"), "rules", |count| {
-        base().with(|t| t.rules = names("rule", count).iter().map(|name| Rule::enforce(name, &["a"], 1)).collect())
+        base().with(|t| {
+            t.rules = names("rule", count).iter().map(|name| Rule::enforce(name, &["a"], 1)).collect()
+        })
     });
     bounded(64, TrustError::TooMany("match"), "patterns", |count| {
-        base().with(|t| t.rules[0].patterns = (0..count).map(|n| format!("registry.example/team-{n}/**")).collect())
+        base().with(|t| {
+            t.rules[0].patterns = (0..count).map(|n| format!("registry.example/team-{n}/**")).collect()
+        })
     });
     bounded(64, TrustError::TooMany("namespaces"), "namespaces", |count| {
         base().with(|t| t.rules[0].namespaces = names("team", count))
     });
-    bounded(1024, TrustError::Name("contact"), "contact", |count| base().with(|t| t.rules[0].contact = "x".repeat(count)));
+    bounded(1024, TrustError::Name("contact"), "contact", |count| {
+        base().with(|t| t.rules[0].contact = "x".repeat(count))
+    });
 }
 
 #[test]
@@ -48,8 +54,10 @@ fn authorities_keys_and_names() {
     let pool = keys(513);
     let one_each = |count: usize| {
         let names = names("authority", count);
-        let authorities =
-            names.iter().zip(&pool).map(|(name, key)| Authority { name: name.clone(), keys: Ok(vec![key.clone()]) });
+        let authorities = names
+            .iter()
+            .zip(&pool)
+            .map(|(name, key)| Authority { name: name.clone(), keys: Ok(vec![key.clone()]) });
         Trust::new(authorities.collect(), Vec::new())
     };
     taken(&one_each(512), "authorities");
@@ -60,7 +68,8 @@ fn authorities_keys_and_names() {
     });
     bounded(512, TrustError::TooMany("keys"), "keys of all", |count| {
         let authorities = pool[..count].chunks(64).enumerate();
-        let authorities = authorities.map(|(n, keys)| Authority { name: format!("a {n}"), keys: Ok(keys.to_vec()) });
+        let authorities =
+            authorities.map(|(n, keys)| Authority { name: format!("a {n}"), keys: Ok(keys.to_vec()) });
         Trust::new(authorities.collect(), Vec::new())
     });
     bounded(64, TrustError::TooMany("signed_by"), "signed_by", |count| {
@@ -132,9 +141,13 @@ fn revocations_and_overrides() {
         let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
         base().with(|t| {
             let authorities = names.iter().zip(&keys);
-            t.authorities.extend(authorities.map(|(name, key)| Authority { name: name.clone(), keys: Ok(vec![key.clone()]) }));
-            t.override_ =
-                format!(r#"{{"authorities":[{}],"threshold":1,"max":1,"local_root":"off"}}"#, quoted.join(","));
+            t.authorities.extend(
+                authorities.map(|(name, key)| Authority { name: name.clone(), keys: Ok(vec![key.clone()]) }),
+            );
+            t.override_ = format!(
+                r#"{{"authorities":[{}],"threshold":1,"max":1,"local_root":"off"}}"#,
+                quoted.join(",")
+            );
         })
     });
 }

@@ -9,7 +9,9 @@ use pullward_core::oci::Digest;
 use pullward_core::signature::KeyType;
 use pullward_core::trust::{TrustError, TrustIndex};
 use pullward_core::verdict::Reason;
-use pullward_tests::mint::{Ask, Authority, Form, Forge, Key, Node, Random, Revoked, Rule, Signer, Trust, digest, world};
+use pullward_tests::mint::{
+    Ask, Authority, Forge, Form, Key, Node, Random, Revoked, Rule, Signer, Trust, digest, world,
+};
 
 /// Sorted digests as one string: an even spread of the whole range.
 fn spread(count: u64) -> String {
@@ -28,7 +30,8 @@ fn entry(list: &str, n: usize) -> Digest {
 #[test]
 fn a_million_revoked_digests_load_and_are_found() {
     let list = spread(1_000_000);
-    let trust = Trust::new(Vec::new(), vec![Rule::mode("all", "allow")]).with(|t| t.revoked.digests.clone_from(&list));
+    let trust = Trust::new(Vec::new(), vec![Rule::mode("all", "allow")])
+        .with(|t| t.revoked.digests.clone_from(&list));
     let payload = trust.payload();
     let start = Instant::now();
     let node = Node::load(&payload).unwrap();
@@ -61,8 +64,11 @@ fn a_million_revoked_digests_load_and_are_found() {
 fn every_capacity_at_once_loads_and_judges() {
     let mut random = Random::for_test("every_capacity");
     let signers: Vec<Signer> = (0..512).map(|_| Signer::generate(KeyType::P256, &mut random)).collect();
-    let authorities: Vec<Authority> =
-        signers.iter().enumerate().map(|(n, signer)| Authority::of(&format!("authority {n}"), &[signer])).collect();
+    let authorities: Vec<Authority> = signers
+        .iter()
+        .enumerate()
+        .map(|(n, signer)| Authority::of(&format!("authority {n}"), &[signer]))
+        .collect();
     let rules: Vec<Rule> = (0..1000)
         .map(|n| {
             let names: Vec<String> = (0..64).map(|k| format!("authority {}", (n + k) % 512)).collect();
@@ -75,7 +81,11 @@ fn every_capacity_at_once_loads_and_judges() {
     let payload = trust.payload();
     let start = Instant::now();
     let node = Node::load(&payload).unwrap();
-    println!("1,000 rules x 64 patterns x 64 authorities, 512 keys: {} bytes load in {:?}", payload.len(), start.elapsed());
+    println!(
+        "1,000 rules x 64 patterns x 64 authorities, 512 keys: {} bytes load in {:?}",
+        payload.len(),
+        start.elapsed()
+    );
     assert!(size_of::<TrustIndex>() <= 64 * 1024, "{} bytes beside the payload", size_of::<TrustIndex>());
 
     // The last rule, its last pattern, its last authority.
@@ -97,8 +107,9 @@ fn verdicts_over_many_rules() {
     for count in [10, 200, 1000] {
         let rules: Vec<Rule> = (0..count)
             .map(|n| {
-                Rule::enforce(&format!("rule {n}"), &["a"], 1)
-                    .with(|r| r.patterns = (0..64).map(|p| format!("registry.example/**/x-{n}-{p}/**")).collect())
+                Rule::enforce(&format!("rule {n}"), &["a"], 1).with(|r| {
+                    r.patterns = (0..64).map(|p| format!("registry.example/**/x-{n}-{p}/**")).collect()
+                })
             })
             .chain([Rule::mode("rest", "allow")])
             .collect();
@@ -107,7 +118,10 @@ fn verdicts_over_many_rules() {
         let node = Node::new(&Trust::new(vec![Authority::of("a", &[world().p256(0)])], rules));
         let start = Instant::now();
         let answer = node.ask(&Ask::about("app"));
-        println!("{count} rules of 64 patterns that all look at the host: a verdict in {:?}", start.elapsed());
+        println!(
+            "{count} rules of 64 patterns that all look at the host: a verdict in {:?}",
+            start.elapsed()
+        );
         assert_eq!(answer.reason, Reason::AllowedByRule);
     }
 }
@@ -125,7 +139,13 @@ fn the_most_expensive_piece_of_evidence() {
     let names: Vec<String> = authorities.iter().map(|authority| authority.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let revoked: Vec<String> = (0..512)
-        .map(|n| format!(r#"{{"key":"{}","from":null,"reason":"{}"}}"#, digest(&n.to_string()).hex(), "r".repeat(200)))
+        .map(|n| {
+            format!(
+                r#"{{"key":"{}","from":null,"reason":"{}"}}"#,
+                digest(&n.to_string()).hex(),
+                "r".repeat(200)
+            )
+        })
         .collect();
     let trust = Trust::new(authorities, vec![Rule::enforce("app", &names, 1)])
         .with(|t| t.revoked = Revoked { keys: format!("[{}]", revoked.join(",")), ..Revoked::nothing() });

@@ -48,7 +48,9 @@ fn versions_leave_room_on_both_sides() {
 
 #[test]
 fn times_have_one_form_and_an_order() {
-    for text in ["", "2026-11-24", "2026-11-24T13:00:00+00:00", "2026-11-24T13:00:00.0Z", "2026-02-29T00:00:00Z"] {
+    for text in
+        ["", "2026-11-24", "2026-11-24T13:00:00+00:00", "2026-11-24T13:00:00.0Z", "2026-02-29T00:00:00Z"]
+    {
         refused(&but(|t| t.issued = text.into()), TrustError::Time, text);
         refused(&but(|t| t.expires = text.into()), TrustError::Time, text);
     }
@@ -71,7 +73,13 @@ fn words_are_the_formats() {
 fn names_are_printable_unique_and_known() {
     for name in ["", " a", "a ", "a\n", "\u{e9}", &"x".repeat(129)] {
         // Where the name stands with an escape, it is no plain string.
-        let error = |field| if name.contains('\n') { TrustError::Json(json::Error::WrongType) } else { TrustError::Name(field) };
+        let error = |field| {
+            if name.contains('\n') {
+                TrustError::Json(json::Error::WrongType)
+            } else {
+                TrustError::Name(field)
+            }
+        };
         refused(&but(|t| t.audience = name.into()), error("audience"), name);
         refused(&but(|t| t.authorities[0].name = name.into()), error("authorities"), name);
         refused(&rule(|r| r.name = name.into()), error("rules"), name);
@@ -79,12 +87,20 @@ fn names_are_printable_unique_and_known() {
     }
     let longest = "x".repeat(128);
     taken(&but(|t| t.audience.clone_from(&longest)), "the longest name");
-    refused(&but(|t| t.authorities.push(t.authorities[0].clone())), TrustError::Duplicate("authorities"), "twice");
+    refused(
+        &but(|t| t.authorities.push(t.authorities[0].clone())),
+        TrustError::Duplicate("authorities"),
+        "twice",
+    );
     refused(&but(|t| t.rules.push(t.rules[0].clone())), TrustError::Duplicate("rules"), "twice");
     refused(&rule(|r| r.signed_by.push("a".into())), TrustError::Duplicate("signed_by"), "twice");
     refused(&rule(|r| r.signed_by.push("A".into())), TrustError::UnknownName("signed_by"), "case counts");
     let unknown = Revoked::entry("authority", "c");
-    refused(&but(|t| t.revoked.authorities = unknown), TrustError::UnknownName("revoked.authorities"), "revoked");
+    refused(
+        &but(|t| t.revoked.authorities = unknown),
+        TrustError::UnknownName("revoked.authorities"),
+        "revoked",
+    );
     refused(&rule(|r| r.digests = Some(0)), TrustError::UnknownName("digests"), "no such list");
 }
 
@@ -103,7 +119,8 @@ fn names_are_compared_whole() {
         })
         .unwrap();
     assert_ne!(first, second);
-    let authorities = vec![Authority::of(&first, &[world().p256(0)]), Authority::of(&second, &[world().p256(1)])];
+    let authorities =
+        vec![Authority::of(&first, &[world().p256(0)]), Authority::of(&second, &[world().p256(1)])];
     let rules = vec![Rule::enforce(&first, &[&first], 1), Rule::enforce(&second, &[&second], 1)];
     let trust = Trust::new(authorities, rules);
     taken(&trust, "two names of one hash");
@@ -137,7 +154,9 @@ fn a_rule_must_be_able_to_be_met_by_something() {
 
 #[test]
 fn patterns_are_patterns() {
-    for pattern in ["", "kcandidate/*", "*", "docker.io/nginx", "a/**b", "*.io/**", "docker.io/a//b", "DOCKER.io/a/b"] {
+    for pattern in
+        ["", "kcandidate/*", "*", "docker.io/nginx", "a/**b", "*.io/**", "docker.io/a//b", "DOCKER.io/a/b"]
+    {
         refused(&rule(|r| r.patterns = vec![pattern.into()]), TrustError::Pattern, pattern);
         refused(&rule(|r| r.patterns.push(pattern.into())), TrustError::Pattern, pattern);
     }
@@ -174,10 +193,12 @@ fn keys_are_of_their_kind_and_listed_once() {
 #[test]
 fn keyless_authorities_name_a_root_and_whole_identities() {
     let root = format!(r#"[{{"digest":"{}","content":"AAAA"}}]"#, Digest::of(&[0; 3]));
-    let keyless = |place| but(|t| {
-        t.trusted_roots.clone_from(&root);
-        t.authorities.push(Authority::keyless("github", place));
-    });
+    let keyless = |place| {
+        but(|t| {
+            t.trusted_roots.clone_from(&root);
+            t.authorities.push(Authority::keyless("github", place));
+        })
+    };
     taken(&keyless(0), "its root is there");
     refused(&keyless(1), TrustError::UnknownName("trusted_root"), "no such root");
     for (from, to, error) in [
@@ -196,7 +217,9 @@ fn keyless_authorities_name_a_root_and_whole_identities() {
 fn a_trusted_root_is_the_content_that_its_digest_names() {
     use base64::Engine as _;
     let encode = |content: &[u8]| base64::engine::general_purpose::STANDARD.encode(content);
-    let with = |digest: &str, content: &str| but(|t| t.trusted_roots = format!(r#"[{{"digest":"{digest}","content":"{content}"}}]"#));
+    let with = |digest: &str, content: &str| {
+        but(|t| t.trusted_roots = format!(r#"[{{"digest":"{digest}","content":"{content}"}}]"#))
+    };
     // Around the pieces of 48 bytes in which it is read.
     for length in [0, 1, 2, 3, 47, 48, 49, 95, 96, 97, 10_000] {
         let content = vec![7; length];
@@ -211,9 +234,17 @@ fn a_trusted_root_is_the_content_that_its_digest_names() {
     // Padding inside, where a piece ends.
     let inside = format!("{}{}", encode(&[7; 47]), &text[64..]);
     let both = [&[7; 47][..], &[7; 52]].concat();
-    refused(&with(&Digest::of(&both).to_string(), &inside), TrustError::Base64(encoding::Error::Length), "padding inside");
+    refused(
+        &with(&Digest::of(&both).to_string(), &inside),
+        TrustError::Base64(encoding::Error::Length),
+        "padding inside",
+    );
     refused(&with(&right, &text[..text.len() - 1]), TrustError::Base64(encoding::Error::Length), "cut");
-    refused(&with(&right, &text.replacen('B', "-", 1)), TrustError::Base64(encoding::Error::Character), "alphabet");
+    refused(
+        &with(&right, &text.replacen('B', "-", 1)),
+        TrustError::Base64(encoding::Error::Character),
+        "alphabet",
+    );
 }
 
 #[test]
@@ -231,7 +262,11 @@ fn digest_lists_are_sorted_unique_lower_case_and_whole() {
     ] {
         refused(&but(|t| t.digest_lists = vec![text.clone()]), TrustError::Digests("digest_lists"), &text);
         refused(&but(|t| t.revoked.digests.clone_from(&text)), TrustError::Digests("revoked.digests"), &text);
-        refused(&but(|t| t.revoked.evidence.clone_from(&text)), TrustError::Digests("revoked.evidence"), &text);
+        refused(
+            &but(|t| t.revoked.evidence.clone_from(&text)),
+            TrustError::Digests("revoked.evidence"),
+            &text,
+        );
     }
     // Revoking nothing is normal; a rule for no digest is a mistake.
     refused(&but(|t| t.digest_lists = vec![String::new()]), TrustError::Digests("digest_lists"), "empty");

@@ -43,7 +43,8 @@ fn k_distinct_roots_must_have_signed() {
     for signed in 1..=4 {
         let file = sign_trust(&payload, &all[..signed]);
         for needed in 1..=5 {
-            let expected = if signed >= needed { Ok(payload.clone()) } else { Err(signatures(signed, needed)) };
+            let expected =
+                if signed >= needed { Ok(payload.clone()) } else { Err(signatures(signed, needed)) };
             assert_eq!(open(&file, &all, needed), expected, "{signed} of {needed}");
         }
     }
@@ -84,9 +85,12 @@ fn key_names_decide_nothing() {
     let payload = payload();
     let [a, b, ..] = roots();
     let (of_a, of_b) = (entry(a, &payload).1, entry(b, &payload).1);
-    for (first, second) in
-        [(a.id_hex(), b.id_hex()), (b.id_hex(), a.id_hex()), (a.id_hex(), a.id_hex()), (String::new(), "?".into())]
-    {
+    for (first, second) in [
+        (a.id_hex(), b.id_hex()),
+        (b.id_hex(), a.id_hex()),
+        (a.id_hex(), a.id_hex()),
+        (String::new(), "?".into()),
+    ] {
         let file = trust_envelope(&payload, &[(first, of_a.clone()), (second, of_b.clone())]);
         assert_eq!(open(&file, &[a, b], 2), Ok(payload.clone()));
     }
@@ -111,7 +115,10 @@ fn unsigned_and_by_another_root() {
     }
     // A signature that is not even base64 is one that does not verify; beside it a good one counts.
     let broken = (a.id_hex(), "?".to_string());
-    assert_eq!(open(&trust_envelope(&payload, core::slice::from_ref(&broken)), &[a], 1), Err(signatures(0, 1)));
+    assert_eq!(
+        open(&trust_envelope(&payload, core::slice::from_ref(&broken)), &[a], 1),
+        Err(signatures(0, 1))
+    );
     assert_eq!(open(&trust_envelope(&payload, &[broken, entry(a, &payload)]), &[a], 1), Ok(payload.clone()));
 }
 
@@ -121,7 +128,10 @@ fn sixteen_signatures_are_read_and_seventeen_are_refused() {
     let a = roots()[0];
     let good = entry(a, &payload);
     let junk = |count: usize| vec![(String::new(), "AAAA".to_string()); count];
-    assert_eq!(open(&trust_envelope(&payload, &[junk(15), vec![good.clone()]].concat()), &[a], 1), Ok(payload.clone()));
+    assert_eq!(
+        open(&trust_envelope(&payload, &[junk(15), vec![good.clone()]].concat()), &[a], 1),
+        Ok(payload.clone())
+    );
     for file in [[vec![good.clone()], junk(16)].concat(), [junk(16), vec![good]].concat()] {
         let refused = Err(TrustError::Envelope(dsse::Error::SignatureCount));
         assert_eq!(open(&trust_envelope(&payload, &file), &[a], 1), refused);
@@ -165,7 +175,10 @@ fn a_file_cut_at_any_byte_is_refused() {
     let file = sign_trust(&payload(), &[a]);
     for end in 0..file.len() {
         let error = open(&file[..end], &[a], 1).unwrap_err();
-        assert!(matches!(error, TrustError::Json(json::Error::Syntax { at }) if at <= end), "cut at {end}: {error:?}");
+        assert!(
+            matches!(error, TrustError::Json(json::Error::Syntax { at }) if at <= end),
+            "cut at {end}: {error:?}"
+        );
     }
     for tail in ["x", "{}", "\0", ","] {
         let error = open(&format!("{file}{tail}"), &[a], 1).unwrap_err();
