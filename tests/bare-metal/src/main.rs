@@ -11,8 +11,8 @@ use core::fmt::{self, Write};
 
 use machine::{Console, Exit, measured};
 use pullward_golden::{
-    container::{Container, ContainerError},
-    runner::{self, Comparison, Memory},
+    container::{Case, Container, ContainerError},
+    runner::{Comparison, Line, Memory},
 };
 
 /// What ended the run before its last case.
@@ -47,7 +47,7 @@ fn decide_all(console: &mut Console, memory: &mut Memory) -> Result<Exit, Stop> 
     let mut exit = Exit::Equal;
     for case in Container::open(machine::golden())?.cases() {
         let case = case?;
-        let (line, cost) = measured(|| runner::run(&case, memory));
+        let (line, cost) = measured(|| answer(&case, memory));
         writeln!(console, "golden {} {line}", case.name)?;
         writeln!(console, "cost {} instructions={} stack={}", case.name, cost.instructions, cost.stack)?;
         if line.compare(&case) == Comparison::Different {
@@ -56,4 +56,15 @@ fn decide_all(console: &mut Console, memory: &mut Memory) -> Result<Exit, Stop> 
         }
     }
     Ok(exit)
+}
+
+#[cfg(not(feature = "harness-only"))]
+fn answer(case: &Case<'_>, memory: &mut Memory) -> Line {
+    pullward_golden::runner::run(case, memory)
+}
+
+/// Every case comes out different here: this image is weighed and not run.
+#[cfg(feature = "harness-only")]
+fn answer(_: &Case<'_>, _: &mut Memory) -> Line {
+    core::hint::black_box(Line::default())
 }

@@ -8,6 +8,8 @@
 //! derives it from the code under test.
 #![no_std]
 
+#[cfg(feature = "trust-bundles")]
+mod bundles;
 pub mod container;
 pub mod runner;
 #[cfg(any(test, feature = "std"))]

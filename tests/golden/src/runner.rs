@@ -11,29 +11,28 @@ use pullward_core::{
     reference::Reference,
     signature::PublicKey,
     time::UnixTime,
-    trust::{self, TrustBundle, TrustIndex},
     verdict::Reason,
     verify::Evidence,
 };
 
-use crate::container::{Case, CaseTrust, SignedBundle};
+use crate::container::{Case, CaseTrust};
+
+#[cfg(feature = "trust-bundles")]
+use crate::bundles::Bundles;
 
 /// Bytes of an answer: a decision, a reason and a rule's name of 128 bytes have room.
 const ANSWER_BYTES: usize = 256;
 /// Bytes of the list of outcomes; a longer list is cut, on every machine at the same place.
-const OUTCOMES_BYTES: usize = 512;
-/// Bytes of a decoded trust bundle or piece of evidence. Real signatures are below 20 KiB, and a board has RAM for this.
-const DOCUMENT_BYTES: usize = 48 << 10;
-/// Root keys that a case opens a trust bundle with.
-const ROOTS: usize = 4;
+const OUTCOMES_BYTES: usize = 192;
+/// Bytes of a decoded document. Real signatures are below 20 KiB, and a board has RAM for this.
+pub(crate) const DOCUMENT_BYTES: usize = 48 << 10;
 
 /// What the runner works in. A constant, so that it can be a static on a machine without heap.
 #[derive(Debug)]
 pub struct Memory {
-    payload: [u8; DOCUMENT_BYTES],
     scratch: [u8; DOCUMENT_BYTES],
-    roots: heapless::Vec<PublicKey, ROOTS>,
-    index: TrustIndex,
+    #[cfg(feature = "trust-bundles")]
+    bundles: Bundles,
 }
 
 impl Memory {
@@ -41,10 +40,9 @@ impl Memory {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            payload: [0; DOCUMENT_BYTES],
             scratch: [0; DOCUMENT_BYTES],
-            roots: heapless::Vec::new(),
-            index: TrustIndex::new(),
+            #[cfg(feature = "trust-bundles")]
+            bundles: Bundles::new(),
         }
     }
 }
@@ -113,7 +111,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Decides one case.
+/// Decides one case. Without the feature `trust-bundles` a case that needs one is refused, which no case expects.
 #[must_use]
 pub fn run(case: &Case<'_>, memory: &mut Memory) -> Line {
     let mut line = Line::default();
@@ -125,7 +123,6 @@ pub fn run(case: &Case<'_>, memory: &mut Memory) -> Line {
 }
 
 fn decide(case: &Case<'_>, memory: &mut Memory, line: &mut Line) -> fmt::Result {
-    let Memory { payload, scratch, roots, index } = memory;
     let key;
     let trust = match &case.trust {
         CaseTrust::Key(pem) => match PublicKey::from_pem(pem) {
@@ -135,14 +132,13 @@ fn decide(case: &Case<'_>, memory: &mut Memory, line: &mut Line) -> fmt::Result 
             }
             Err(_) => return line.refused("key"),
         },
-        CaseTrust::Payload(payload) => match index.read(payload) {
-            Ok(()) => Trust::Bundle(TrustBundle::new(payload, index)),
-            Err(error) => return line.refused(error.code()),
-        },
-        CaseTrust::Envelope(bundle) => match open(bundle, roots, payload, index) {
-            Ok(payload) => Trust::Bundle(TrustBundle::new(payload, index)),
+        #[cfg(feature = "trust-bundles")]
+        CaseTrust::Payload(_) | CaseTrust::Envelope(_) => match memory.bundles.open(&case.trust) {
+            Ok(bundle) => Trust::Bundle(bundle),
             Err(code) => return line.refused(code),
         },
+        #[cfg(not(feature = "trust-bundles"))]
+        CaseTrust::Payload(_) | CaseTrust::Envelope(_) => return line.refused("trust-bundle"),
     };
     let Ok(reference) = case.reference.map(Reference::parse).transpose() else {
         return line.denied(Reason::ReferenceInvalid);
@@ -154,24 +150,7 @@ fn decide(case: &Case<'_>, memory: &mut Memory, line: &mut Line) -> fmt::Result 
         time: UnixTime(case.time),
         pod_namespace: case.pod_namespace,
     };
-    judge(Judge::open(trust, &question), case, scratch, line)
-}
-
-fn open<'m>(
-    bundle: &SignedBundle<'_>,
-    roots: &mut heapless::Vec<PublicKey, ROOTS>,
-    payload: &'m mut [u8],
-    index: &mut TrustIndex,
-) -> Result<&'m [u8], &'static str> {
-    roots.clear();
-    for pem in bundle.roots() {
-        let root = PublicKey::from_pem(pem).map_err(|_| "key")?;
-        roots.push(root).map_err(|_| "key")?;
-    }
-    let payload = trust::open_envelope(bundle.file, roots, usize::from(bundle.threshold), payload)
-        .map_err(trust::TrustError::code)?;
-    index.read(payload).map_err(trust::TrustError::code)?;
-    Ok(payload)
+    judge(Judge::open(trust, &question), case, &mut memory.scratch, line)
 }
 
 fn judge(mut judge: Judge<'_>, case: &Case<'_>, scratch: &mut [u8], line: &mut Line) -> fmt::Result {

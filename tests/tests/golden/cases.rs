@@ -19,7 +19,7 @@ const NOW: u64 = 1_780_000_000;
 /// Which key types a case needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// P-256 alone: the image that the size budget is about runs it too.
+    /// P-256 alone: the image that the size budget is about runs it too, if it needs no trust bundle.
     P256,
     /// Another one.
     All,

@@ -77,7 +77,9 @@ fn every_golden_verdict_is_the_one_that_was_written_down() -> Result<(), Error> 
     let folder = folder();
     std::fs::create_dir_all(&folder).unwrap();
     leave(&folder.join("verdicts.golden"), &drafts, |_| true);
-    leave(&folder.join("verdicts-p256.golden"), &drafts, |draft| draft.keys == Keys::P256);
+    leave(&folder.join("verdicts-key.golden"), &drafts, |draft| {
+        draft.keys == Keys::P256 && matches!(draft.trust, DraftTrust::Key(_))
+    });
 
     let file = std::fs::read(folder.join("verdicts.golden")).unwrap();
     let mut memory = Box::new(Memory::new());
