@@ -198,7 +198,8 @@ impl Judging {
             }
         };
         let config = config.unwrap_or_default();
-        let (found, note) = configured_sources(&config, trust.key.is_none() && trust.trust.is_none(), sources)?;
+        let (found, note) =
+            configured_sources(&config, trust.key.is_none() && trust.trust.is_none(), sources)?;
         if let Some(note) = note {
             writeln!(err, "note: {note}").map_err(|error| JudgingError::Unusable(error.to_string()))?;
         }
@@ -410,8 +411,8 @@ fn configured_registry(config: &Config) -> Result<(Option<ConfiguredSource>, Opt
     use crate::registry::configured;
     use crate::registry::credentials::Credentials;
     let unusable = |error: String| JudgingError::Unusable(error);
-    let mut credentials =
-        configured::read_auth_file(&config.registry.auth_file).map_err(|error| unusable(error.to_string()))?;
+    let mut credentials = configured::read_auth_file(&config.registry.auth_file)
+        .map_err(|error| unusable(error.to_string()))?;
     let mut note = None;
     if let Some(path) = docker_config().filter(|path| path.exists()) {
         let users = fs::read(&path)
@@ -421,7 +422,8 @@ fn configured_registry(config: &Config) -> Result<(Option<ConfiguredSource>, Opt
         note = Some(format!("registry credentials are also taken from {}", path.display()));
         credentials = credentials.or(users);
     }
-    let client = configured::client(&config.registry, credentials).map_err(|error| unusable(error.to_string()))?;
+    let client =
+        configured::client(&config.registry, credentials).map_err(|error| unusable(error.to_string()))?;
     Ok((Some(ConfiguredSource::Registry(Arc::new(client))), note))
 }
 

@@ -34,7 +34,11 @@ fn verify_with_a_key_agrees_with_cosign() -> Outcome {
         cosign.attest(&b, &both_kinds, kind, &predicate)?;
         cosign.sign(&a, &both_kinds)?;
         let annotated = push("annotated")?;
-        cosign.sign_with(&a, &annotated, &["--annotations", "team=x", "--annotations", "note=a \"b\" \\ c"])?;
+        cosign.sign_with(
+            &a,
+            &annotated,
+            &["--annotations", "team=x", "--annotations", "note=a \"b\" \\ c"],
+        )?;
         let twice = push("twice")?;
         cosign.sign(&a, &twice)?;
         cosign.sign(&a, &twice)?;
@@ -47,9 +51,8 @@ fn verify_with_a_key_agrees_with_cosign() -> Outcome {
         let elsewhere = registry.reference(&format!("team/{generation}-elsewhere:v1"));
         crane.copy(&by_a, &elsewhere)?;
 
-        let images = [
-            unsigned, by_a, by_b, by_both, attested, both_kinds, annotated, twice, tag, moved, elsewhere,
-        ];
+        let images =
+            [unsigned, by_a, by_b, by_both, attested, both_kinds, annotated, twice, tag, moved, elsewhere];
         for image in &images {
             for key in [&a, &b] {
                 let (theirs, ours) = (opinion(&cosign, key, image)?, ground.verify_key(&key.public, image)?);

@@ -61,7 +61,6 @@ fn a_bad_bundle_at_reload_keeps_the_old_one_and_is_loud() -> Outcome {
     ran("e2e::reload")
 }
 
-
 /// Restarted with an older bundle in the place of the configured one: the installed one counts (F-44).
 #[test]
 fn an_older_bundle_does_not_come_back_with_a_restart() -> Outcome {
@@ -151,7 +150,9 @@ fn a_revocation_counts_from_the_reload_on() -> Outcome {
     scene.node.reload()?;
     let answer = scene.hook(&scene.signed)?;
     denied(&answer, 1, "digest-revoked");
-    scene.node.trust(3, &format!("{policy}[[revoke]]\nauthority = \"release\"\nreason = \"laptop stolen\"\n"))?;
+    scene
+        .node
+        .trust(3, &format!("{policy}[[revoke]]\nauthority = \"release\"\nreason = \"laptop stolen\"\n"))?;
     scene.node.reload()?;
     denied(&scene.hook(&scene.signed)?, 1, "authority-revoked");
     scene.node.trust(4, &policy)?;
