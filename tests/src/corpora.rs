@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pullward_core::oci::Digest;
 use serde_json::Value;
 
 /// The folder that holds the corpora.
@@ -62,5 +63,28 @@ impl Corpora {
             .into_iter()
             .collect::<Result<_, _>>()
             .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The contents of all files of a folder.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    #[must_use]
+    pub fn files(&self, folder: &str) -> Vec<Vec<u8>> {
+        let path = self.root.join(folder);
+        let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        paths.iter().filter_map(|path| std::fs::read(path).ok()).collect()
+    }
+
+    /// The file of a folder whose content has this SHA-256, in hex.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[must_use]
+    pub fn layer(&self, folder: &str, hex: &str) -> Vec<u8> {
+        let found = self.files(folder).into_iter().find(|content| Digest::of(content).hex() == hex);
+        found.unwrap_or_else(|| panic!("{folder} has no content of digest {hex}"))
     }
 }
