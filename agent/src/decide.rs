@@ -21,13 +21,17 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
-use crate::evidence::{Budget, EvidenceSource, Flow, Question as EvidenceQuestion, Wanted};
+use crate::evidence::layout::Layout;
+use crate::evidence::{
+    Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
+};
+#[cfg(feature = "network")]
+use crate::registry::{Client, source::RegistrySource};
+use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
 use session::{Event, Session, Subject};
-
-pub use resolve::Resolution;
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +49,16 @@ pub struct Question {
 }
 
 /// What is believed when a question is judged.
-#[derive(Debug, Clone)]
-pub enum Believed {
+#[derive(Debug, Clone, Copy)]
+pub enum Believed<'t> {
     /// The node's trust bundle.
-    Bundle(Arc<InstalledTrust>),
+    Bundle(&'t InstalledTrust),
     /// One key: `verify --key`.
-    Key(Box<PublicKey>),
+    Key(&'t PublicKey),
 }
 
-impl Believed {
-    fn as_core(&self) -> Trust<'_> {
+impl<'t> Believed<'t> {
+    fn as_core(self) -> Trust<'t> {
         match self {
             Self::Bundle(trust) => Trust::Bundle(trust.bundle()),
             Self::Key(key) => Trust::Key(key),
@@ -62,19 +66,39 @@ impl Believed {
     }
 }
 
-/// A source of evidence that can be shared by the workers.
-pub type SharedSource = Arc<dyn EvidenceSource + Send + Sync>;
-
-/// Where evidence is looked for, in order: store, containerd, registry.
-#[derive(Clone, Default)]
-pub struct Engine {
-    sources: Vec<SharedSource>,
+/// A source of evidence as it is configured.
+#[derive(Debug, Clone)]
+pub enum ConfiguredSource {
+    /// A layout on disk: the evidence store, or the one that a command line names.
+    Layout(Arc<Layout>),
+    /// The registry that the reference names, asked through this client.
+    #[cfg(feature = "network")]
+    Registry(Arc<Client>),
 }
 
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("sources", &self.sources.len()).finish()
+impl ConfiguredSource {
+    /// The source for one question. `None` where it can only be asked by name and there is none.
+    fn open(
+        &self,
+        reference: Option<&Reference>,
+    ) -> Option<Result<Box<dyn EvidenceSource + '_>, SourceError>> {
+        // Without the network feature nothing is asked by name.
+        let _by_name = reference;
+        match self {
+            Self::Layout(layout) => Some(Ok(Box::new(&**layout))),
+            #[cfg(feature = "network")]
+            Self::Registry(client) => reference.map(|reference| {
+                let source = RegistrySource::new(client, reference)?;
+                Ok(Box::new(source) as Box<dyn EvidenceSource>)
+            }),
+        }
     }
+}
+
+/// Where evidence is looked for, in order: store, then registry.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    sources: Vec<ConfiguredSource>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
@@ -94,67 +118,121 @@ impl EventLog for Unrecorded {
 impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
-    pub fn new(sources: Vec<SharedSource>) -> Self {
+    pub fn new(sources: Vec<ConfiguredSource>) -> Self {
         Self { sources }
     }
 
-    /// Judges one question with a trust bundle, now.
-    pub fn judge(&self, trust: &Arc<InstalledTrust>, question: &Question, deadline: Instant) -> Verdict {
-        self.judge_recorded(&Believed::Bundle(Arc::clone(trust)), question, wall_clock(), deadline, &mut Unrecorded)
-    }
-
-    /// Judges one question, and shows `log` everything that the verdict is made of.
-    pub fn judge_recorded(
+    /// Judges one question about one digest that is known, and shows `log` everything that the verdict is made of.
+    pub fn judge_subject(
         &self,
-        believed: &Believed,
-        question: &Question,
-        time: UnixTime,
+        believed: Believed<'_>,
+        subject: &Subject,
         deadline: Instant,
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
-        let mut verdict = match resolve::resolve(&self.sources, question, deadline) {
-            Ok(resolution) => {
-                let subject = Subject {
-                    reference: resolution.reference,
-                    digest: resolution.digest,
-                    name: resolution.name,
-                    platform: question.platform.clone(),
-                    place: question.place.clone(),
-                    time,
-                };
-                self.gather(believed, &subject, deadline, log)
-            }
-            Err(failure) => explain::unresolved(believed, question, time, &failure),
-        };
-        verdict.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
+        verdict.elapsed_us = elapsed_us(started);
         verdict
     }
 
-    fn gather(&self, believed: &Believed, subject: &Subject, deadline: Instant, log: &mut dyn EventLog) -> Verdict {
+    /// The same, but everything that is attached is read and verified, from every source; what is no evidence comes
+    /// back beside the verdict. For `pullward tree`.
+    pub fn survey(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> (Verdict, Vec<Attached>) {
+        let started = Instant::now();
+        let log = &mut Unrecorded;
+        let (mut verdict, others) = self.gather(believed, subject, deadline, Reading::Everything, log);
+        verdict.elapsed_us = elapsed_us(started);
+        (verdict, others)
+    }
+
+    /// Finds the digest that a question is about.
+    ///
+    /// # Errors
+    /// [`Unresolved`]: there is nothing to judge.
+    pub fn resolve(
+        &self,
+        question: &Question,
+        time: UnixTime,
+        deadline: Instant,
+    ) -> Result<Subject, Unresolved> {
+        let resolution = resolve::resolve(&self.sources, question, deadline)?;
+        Ok(Subject {
+            name: resolution.reference.as_str().to_owned(),
+            reference: Some(resolution.reference),
+            digest: resolution.digest,
+            platform: question.platform.clone(),
+            place: question.place.clone(),
+            time,
+        })
+    }
+
+    fn gather(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+        reading: Reading,
+        log: &mut dyn EventLog,
+    ) -> (Verdict, Vec<Attached>) {
         let mut session = Session::open(believed, subject);
+        let mut others = Vec::new();
+        let wanted = match reading {
+            Reading::UntilMet => Wanted::Signatures,
+            Reading::Everything => Wanted::Everything,
+        };
         // The store and the registry share what one verdict may read.
         let mut budget = Budget::default();
         for source in &self.sources {
-            if session.needs() == Needs::Nothing {
+            if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
             }
-            let asked = EvidenceQuestion { subject: &subject.digest, wanted: Wanted::Signatures, deadline };
-            let name = subject.reference.as_ref();
-            let visited = source.visit(name, asked, &mut budget, &mut |found| {
-                let event = Event::Found(found);
-                log.note(&event);
-                session.take(&event);
-                // All of a source is read: what comes first must not decide.
-                Flow::Continue
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted, deadline };
+            let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
+            let mut visited = opened.and_then(|source| {
+                source.visit(asked, &mut budget, &mut |found| {
+                    let event = Event::Found(found);
+                    log.note(&event);
+                    session.take(&event);
+                    // All of a source is read: what comes first must not decide.
+                    Flow::Continue
+                })
             });
+            if let Ok(gathered) = &mut visited {
+                others.append(&mut gathered.others);
+            }
             for event in Event::after_visit(visited) {
                 log.note(&event);
                 session.take(&event);
             }
         }
-        session.close()
+        (session.close(), others)
     }
+}
+
+impl Judge for Engine {
+    fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock();
+        let started = Instant::now();
+        match self.resolve(question, time, deadline) {
+            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
+        }
+    }
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Sources in order, as long as a requirement is open.
+    UntilMet,
+    /// All that is attached, for people to look at.
+    Everything,
 }
 
 /// Seconds since the epoch by the wall clock; 0 where it stands before the epoch.
@@ -176,18 +254,23 @@ pub struct Unresolved {
     pub detail: String,
 }
 
-/// The platform of this host: `os/arch[/variant]` in Go's names, as OCI has them.
-#[must_use]
-pub fn host_platform() -> String {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "arm" => "arm/v7",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        other => other,
-    };
-    format!("{}/{arch}", std::env::consts::OS)
+impl Unresolved {
+    /// The verdict on it: a denial.
+    pub fn verdict(
+        &self,
+        believed: Believed<'_>,
+        question: &Question,
+        time: UnixTime,
+        started: Instant,
+    ) -> Verdict {
+        let mut verdict = explain::unresolved(believed, question, time, self);
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+}
+
+fn elapsed_us(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Parses a reference and checks it against a digest that was given beside it.
@@ -198,8 +281,9 @@ fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Dig
         digest: digest.unwrap_or_default().to_owned(),
         detail,
     };
-    let parsed = Reference::parse(reference)
-        .map_err(|error| failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}")))?;
+    let parsed = Reference::parse(reference).map_err(|error| {
+        failed(Reason::ReferenceInvalid, format!("{reference:?} is not an image reference: {error}"))
+    })?;
     let given = match digest {
         Some(text) => Some(Digest::parse(text).map_err(|error| {
             failed(Reason::DigestInvalid, format!("{text:?} is not a SHA-256 digest: {error}"))

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::session::{Event, FailedSource, RejectedItem, Session, Subject};
 use crate::decide::{Believed, EventLog};
 use crate::evidence::{Format, Found, Source};
+use crate::trust::file::{Existing, write_whole};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
@@ -189,14 +190,14 @@ impl Record {
         }
     }
 
-    /// Writes the record: whole or not at all, and never over another file.
+    /// Writes the record: whole or not at all.
     ///
     /// # Errors
     /// [`RecordError::File`].
     pub fn write(&self, path: &Path) -> Result<(), RecordError> {
         let failed = |error| RecordError::File { path: path.to_owned(), error };
         let text = serde_json::to_vec(self).map_err(|error| failed(io::Error::other(error)))?;
-        crate::trust::file::write_new(path, &text).map_err(failed)
+        write_whole(path, &text, 0o644, Existing::Replace).map_err(failed)
     }
 
     /// Reads a record.
@@ -232,7 +233,9 @@ impl Record {
     fn subject(&self) -> Result<Subject, String> {
         let question = &self.question;
         let reference = match &question.reference {
-            Some(text) => Some(Reference::parse(text).map_err(|error| format!("question.reference: {error}"))?),
+            Some(text) => {
+                Some(Reference::parse(text).map_err(|error| format!("question.reference: {error}"))?)
+            }
             None => None,
         };
         Ok(Subject {
@@ -250,9 +253,9 @@ impl Record {
     /// # Errors
     /// [`RecordError::Trust`] where the bundle no longer opens with the roots that stand beside it.
     pub fn replay(&self) -> Result<(Verdict, Comparison), RecordError> {
-        let believed = self.trust.open()?;
+        let opened = self.trust.open()?;
         let subject = self.subject().map_err(RecordError::Trust)?;
-        let mut session = Session::open(&believed, &subject);
+        let mut session = Session::open(opened.believed(), &subject);
         for event in &self.events {
             session.take(&event.to_event().map_err(RecordError::Trust)?);
         }
@@ -270,17 +273,33 @@ impl Record {
     }
 }
 
-impl RecordedTrust {
-    fn open(&self) -> Result<Believed, RecordError> {
-        let key = |pem: &String| PublicKey::from_pem(pem).map_err(|error| RecordError::Trust(format!("{error:?}")));
+/// What a record believes in, opened again.
+enum Opened {
+    Key(Box<PublicKey>),
+    Bundle(Box<InstalledTrust>),
+}
+
+impl Opened {
+    fn believed(&self) -> Believed<'_> {
         match self {
-            Self::Key(pem) => Ok(Believed::Key(Box::new(key(pem)?))),
+            Self::Key(key) => Believed::Key(key),
+            Self::Bundle(trust) => Believed::Bundle(trust),
+        }
+    }
+}
+
+impl RecordedTrust {
+    fn open(&self) -> Result<Opened, RecordError> {
+        let key =
+            |pem: &String| PublicKey::from_pem(pem).map_err(|error| RecordError::Trust(format!("{error:?}")));
+        match self {
+            Self::Key(pem) => Ok(Opened::Key(Box::new(key(pem)?))),
             Self::Bundle { file, roots, threshold } => {
                 let file = Base64::decode_vec(file).map_err(|error| RecordError::Trust(error.to_string()))?;
                 let roots = roots.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-                let opened = InstalledTrust::open(&file, &roots, *threshold);
+                let opened = InstalledTrust::open_for_any(&file, &roots, *threshold);
                 let installed = opened.map_err(|error| RecordError::Trust(error.to_string()))?;
-                Ok(Believed::Bundle(std::sync::Arc::new(installed)))
+                Ok(Opened::Bundle(Box::new(installed)))
             }
         }
     }
@@ -290,7 +309,8 @@ impl RecordedEvent {
     fn to_event(&self) -> Result<Event, String> {
         Ok(match self {
             Self::Found(found) => {
-                let content = Base64::decode_vec(&found.content).map_err(|error| format!("content: {error}"))?;
+                let content =
+                    Base64::decode_vec(&found.content).map_err(|error| format!("content: {error}"))?;
                 let digest = Digest::parse(&found.digest).map_err(|error| format!("digest: {error}"))?;
                 if Digest::of(&content) != digest {
                     return Err(format!("content does not hash to {digest}"));

@@ -154,7 +154,7 @@ impl Verdict {
     pub fn exit_code(&self) -> u8 {
         match self.decision {
             Decision::Allow => 0,
-            Decision::Deny if crate::verdict::is_error_class(&self.reason) => 2,
+            Decision::Deny if is_error_class(&self.reason) => 2,
             Decision::Deny => 1,
         }
     }
@@ -182,7 +182,7 @@ impl Verdict {
 /// Whether a reason says "could not decide" (exit 2) rather than "judged and refused" (exit 1).
 #[must_use]
 pub fn is_error_class(reason: &str) -> bool {
-    pullward_core::verdict::Reason::from_code(reason).is_none_or(|reason| reason.is_error())
+    pullward_core::verdict::Reason::from_code(reason).is_none_or(pullward_core::verdict::Reason::is_error)
 }
 
 /// `text` with every control, bidirectional and other invisible character escaped, cut at `max` bytes.
@@ -204,7 +204,11 @@ pub fn printable(text: &str, max: usize) -> String {
 fn is_plain(c: char) -> bool {
     // Beyond ASCII only letters and digits stand as they are: direction marks, joiners and line
     // separators are neither.
-    if c.is_ascii() { !c.is_ascii_control() } else { c.is_alphanumeric() || "…–—→“”‘’".contains(c) }
+    if c.is_ascii() {
+        !c.is_ascii_control()
+    } else {
+        c.is_alphanumeric() || "…–—→“”‘’".contains(c)
+    }
 }
 
 #[cfg(test)]

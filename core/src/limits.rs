@@ -128,6 +128,9 @@ pub const AUTHORITIES: usize = 512;
 /// Most keys of a trust bundle, over all authorities.
 pub const KEYS: usize = 512;
 
+/// Most keys of one authority.
+pub const AUTHORITY_KEYS: usize = 64;
+
 /// Most authorities that one rule names in `signed_by`: who has signed is one machine word.
 pub const SIGNED_BY: usize = 64;
 
@@ -179,3 +182,53 @@ pub const PASSPHRASE_BYTES: u64 = 4096;
 /// Most memory for one passphrase derivation, in bytes; scrypt takes 128 * N * r. cosign writes N = 65,536 and
 /// r = 8, which is 64 MiB.
 pub const SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
+
+// --- the agent and its hook ------------------------------------------------------------------------------
+
+/// Most bytes of the descriptor on the hook's standard input. containerd writes about 150; annotations may add
+/// some. The number is ours.
+pub const DESCRIPTOR_BYTES: usize = 64 * 1024;
+
+/// Longest reference as somebody asks for it, in bytes. It is not normalised yet; what is longer than this cannot
+/// become a normalised one.
+pub const ASKED_REFERENCE_BYTES: usize = REFERENCE_LENGTH;
+
+/// Largest gRPC request to the agent: a descriptor, a reference, and room.
+pub const REQUEST_BYTES: usize = DESCRIPTOR_BYTES + 32 * 1024;
+
+/// Largest answer that the hook reads: one line of 1 KiB, a code, an id, and room.
+pub const RESPONSE_BYTES: usize = 16 * 1024;
+
+/// Largest answer on the admin socket: a whole verdict with a row for each piece of evidence, and room.
+pub const ADMIN_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Seconds from a request's arrival at the agent to its verdict, waiting included. Below [`HOOK_SECONDS`], so that
+/// the agent's reason reaches containerd.
+pub const VERDICT_SECONDS: u64 = 7;
+
+/// Seconds from the start of the hook to its answer. Below containerd's `per_verifier_timeout` of 10 s, after which
+/// it kills the hook and shows no reason.
+pub const HOOK_SECONDS: u64 = 8;
+
+/// Seconds that one connection to the agent may last. A hook needs at most [`HOOK_SECONDS`]; whoever holds a
+/// connection longer only holds it.
+pub const CONNECTION_SECONDS: u64 = 30;
+
+/// Most connections to the admin socket at a time: people and their scripts.
+pub const ADMIN_CONNECTIONS: usize = 16;
+
+/// Most HTTP/2 streams of one connection at a time. The hook opens one.
+pub const STREAMS: u32 = 32;
+
+/// Largest HTTP/2 header list of one request, in bytes. A gRPC request has under 500.
+pub const HEADER_LIST_BYTES: u32 = 8 * 1024;
+
+/// Streams reset by the peer before the agent saw them, after which the connection is closed: h2's own default
+/// against "rapid reset" (CVE-2023-44487).
+pub const PENDING_RESETS: usize = 20;
+
+/// Largest configuration file, in bytes. A complete one has 2 KB.
+pub const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Longest `#!` line that Linux executes, its line end not counted: `BINPRM_BUF_SIZE` is 256.
+pub const SHEBANG_BYTES: usize = 255;

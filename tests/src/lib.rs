@@ -7,6 +7,9 @@
 //! polling with a deadline, and is stopped by its id when it goes out of scope. Programs see none of
 //! the environment of whoever runs the tests.
 //!
+//! pullward itself is in [`Pullward`], its programs, and [`Node`], which has a root key, a policy, an agent and
+//! a hook.
+//!
 //! Nothing here judges anything: results come back as they are, and the tests compare. All calls
 //! block; a test that is async itself calls them from `spawn_blocking`.
 //!
@@ -26,19 +29,24 @@
 //! ```
 
 mod error;
+pub mod hostile;
+mod node;
 mod peers;
 mod process;
+mod program;
 mod report;
 mod workspace;
 
 pub use error::Error;
+pub use node::{Node, descriptor, policy_for};
 pub use peers::Peers;
 pub use peers::containerd::{Containerd, ContainerdVersion, Settings, Snapshotter};
 pub use peers::cosign::{Cosign, CosignVersion, KeyPair};
 pub use peers::crane::{Crane, Image};
 pub use peers::cri::{Cri, CriImage};
 pub use peers::oras::Oras;
-pub use peers::registry::{Manifest, Registry};
+pub use peers::registry::{Access, Manifest, Registry};
 pub use process::{Process, Signal, run, wait_until};
+pub use program::{Pullward, Ran, finish};
 pub use report::ran;
 pub use workspace::Workspace;

@@ -24,7 +24,7 @@ pub(super) struct Parts {
 }
 
 /// Puts a verdict together.
-pub(super) fn verdict(believed: &Believed, subject: &Subject, parts: Parts) -> Verdict {
+pub(super) fn verdict(believed: Believed<'_>, subject: &Subject, parts: Parts) -> Verdict {
     assemble(
         believed,
         &subject.name,
@@ -37,7 +37,12 @@ pub(super) fn verdict(believed: &Believed, subject: &Subject, parts: Parts) -> V
 }
 
 /// The verdict on a name that led to no digest.
-pub(super) fn unresolved(believed: &Believed, question: &Question, time: UnixTime, failure: &Unresolved) -> Verdict {
+pub(super) fn unresolved(
+    believed: Believed<'_>,
+    question: &Question,
+    time: UnixTime,
+    failure: &Unresolved,
+) -> Verdict {
     let message = format!("{}; next: {}", failure.detail, failure.reason.next_step());
     assemble(
         believed,
@@ -60,7 +65,7 @@ pub(super) fn unresolved(believed: &Believed, question: &Question, time: UnixTim
 }
 
 fn assemble(
-    believed: &Believed,
+    believed: Believed<'_>,
     reference: &str,
     digest: &str,
     platform: &str,
@@ -140,11 +145,19 @@ pub(super) fn message(
         }
         Reason::Unsigned => {
             let attached = rows.len();
-            let beside = if attached == 0 { String::new() } else { format!(" ({attached} attached pieces are unusable)") };
+            let beside = if attached == 0 {
+                String::new()
+            } else {
+                format!(" ({attached} attached pieces are unusable)")
+            };
             format!("no signature was found for {}{beside}{}", subject.digest, wanted(rule))
         }
         Reason::UntrustedKey => {
-            format!("{} found, none of them by a key that is asked for{}", count(rows, "signature"), wanted(rule))
+            format!(
+                "{} found, none of them by a key that is asked for{}",
+                count(rows, "signature"),
+                wanted(rule)
+            )
         }
         Reason::ThresholdNotMet => {
             let (signed, needed) = decision.signed;

@@ -6,19 +6,15 @@ use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::verdict::Reason;
 
-use super::{Question, SharedSource, Unresolved, named};
+use super::{ConfiguredSource, Question, Unresolved, named};
 use crate::evidence::Fault;
 use crate::evidence::document::MediaType;
 
 /// A name and the digest that it stands for.
 #[derive(Debug, Clone)]
-pub struct Resolution {
-    /// The normalised reference; none for a layout that was given no name.
-    pub reference: Option<Reference>,
-    /// How the verdict names it.
-    pub name: String,
-    /// The digest.
-    pub digest: Digest,
+pub(super) struct Resolution {
+    pub(super) reference: Reference,
+    pub(super) digest: Digest,
 }
 
 /// Finds the digest of a question: the one that came with it, the one in its name, or the one that the first source
@@ -27,20 +23,21 @@ pub struct Resolution {
 /// A source that does not have the name is passed over, and so is one that cannot be reached: the digest decides
 /// nothing, it is only what evidence has to be about.
 pub(super) fn resolve(
-    sources: &[SharedSource],
+    sources: &[ConfiguredSource],
     question: &Question,
     deadline: Instant,
 ) -> Result<Resolution, Unresolved> {
     check_media_type(question)?;
     let (reference, digest) = named(&question.reference, question.digest.as_deref())?;
-    let name = reference.as_str().to_owned();
     if let Some(digest) = digest {
-        return Ok(Resolution { reference: Some(reference), name, digest });
+        return Ok(Resolution { reference, digest });
     }
+    let name = reference.as_str().to_owned();
     let mut tried = Vec::new();
     for source in sources {
-        match source.resolve(&reference, deadline) {
-            Ok(resolved) => return Ok(Resolution { reference: Some(reference), name, digest: resolved.digest }),
+        let Some(opened) = source.open(Some(&reference)) else { continue };
+        match opened.and_then(|source| source.resolve(&reference, deadline)) {
+            Ok(resolved) => return Ok(Resolution { reference, digest: resolved.digest }),
             Err(error) => {
                 if error.fault() == Fault::Malformed {
                     return Err(Unresolved {

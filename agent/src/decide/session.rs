@@ -3,7 +3,9 @@
 //! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
 //! same verdict, byte for byte except for `elapsed_us`.
 
-use pullward_core::judge::{Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing};
+use pullward_core::judge::{
+    Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
+};
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::signature::KeyId;
@@ -100,7 +102,7 @@ impl Event {
 /// A question that is being judged.
 #[derive(Debug)]
 pub struct Session<'a> {
-    believed: &'a Believed,
+    believed: Believed<'a>,
     subject: &'a Subject,
     judge: Judge<'a>,
     rows: Vec<EvidenceRow>,
@@ -112,7 +114,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Opens a session.
     #[must_use]
-    pub fn open(believed: &'a Believed, subject: &'a Subject) -> Self {
+    pub fn open(believed: Believed<'a>, subject: &'a Subject) -> Self {
         let question = CoreQuestion {
             reference: subject.reference.as_ref(),
             digest: subject.digest,

@@ -56,6 +56,14 @@ impl Format {
         }
     }
 
+    /// The format with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Bundle, Self::LegacySignature, Self::LegacyAttestation]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+
     /// Most bytes that a blob of this format may have.
     #[must_use]
     pub const fn cap(self) -> u64 {
@@ -92,6 +100,16 @@ impl Source {
             Self::Layout => "layout",
             Self::File => "file",
         }
+    }
+}
+
+impl Source {
+    /// The source with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Store, Self::Containerd, Self::Registry, Self::Layout, Self::File]
+            .into_iter()
+            .find(|it| it.as_str() == name)
     }
 }
 
@@ -357,6 +375,12 @@ pub enum ItemError {
 }
 
 impl ItemError {
+    /// Whether the thing is listed and could not be read: then nobody knows what it says.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Unreadable(_) | Self::NotAFile)
+    }
+
     /// The stable code in verdicts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -474,6 +498,21 @@ pub trait EvidenceSource {
     /// # Errors
     /// [`SourceError`]; its fault is [`Fault::NotFound`] where there is no such image.
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError>;
+}
+
+impl<S: EvidenceSource + ?Sized> EvidenceSource for &S {
+    fn visit(
+        &self,
+        question: Question<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Result<Gathered, SourceError> {
+        (**self).visit(question, budget, sink)
+    }
+
+    fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
+        (**self).resolve(reference, deadline)
+    }
 }
 
 /// The tag of the referrers fallback for an image, without suffix: `sha256-<hex>`. distribution-spec 1.1,

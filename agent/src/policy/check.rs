@@ -170,6 +170,14 @@ impl Check<'_> {
                 },
             );
         }
+        let count = authority.keys.iter().flat_map(Spanned::get_ref).count();
+        self.bound(
+            authority.name.span(),
+            "keys of one authority",
+            count,
+            limits::AUTHORITY_KEYS,
+            "remove retired ones",
+        );
         let listed = authority.keys.iter().flat_map(Spanned::get_ref);
         let keys: Vec<Key> = listed.chain(&alone).filter_map(|key| self.key(name, key)).collect();
         Authority {

@@ -17,6 +17,8 @@ mod threshold;
 mod warnings;
 
 #[cfg(test)]
+mod liveness_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

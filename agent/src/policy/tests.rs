@@ -13,10 +13,10 @@ use crate::trust::payload::Payload;
 use crate::trust::time::Time;
 
 /// A folder with the public keys a.pub, b.pub, c.pub (P-256, P-384, Ed25519) and private.pem.
-struct Folder(TempDir);
+pub(super) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         let p256 = p256::SecretKey::try_generate_from_rng(&mut SysRng).unwrap().public_key();
         let p384 = p384::SecretKey::try_generate_from_rng(&mut SysRng).unwrap().public_key();
@@ -44,7 +44,7 @@ impl Folder {
     }
 
     /// `line:column code` of every problem.
-    fn problems(&self, text: &str) -> Vec<String> {
+    pub(super) fn problems(&self, text: &str) -> Vec<String> {
         let problems = self.read(text).expect_err("the policy should be refused");
         let position = |problem: &super::Problem| {
             problem.position.map_or_else(|| "-".to_owned(), |position| position.to_string())
@@ -68,14 +68,14 @@ impl Folder {
             .collect()
     }
 
-    fn payload(&self, text: &str) -> Payload {
+    pub(super) fn payload(&self, text: &str) -> Payload {
         let time = |text| Time::parse(text).unwrap();
         self.read(text).unwrap().into_payload(7, time("2026-11-24T13:00:00Z"), time("2027-02-22T13:00:00Z"))
     }
 }
 
 /// Every field that engine 1 takes, once.
-const WHOLE: &str = r#"schema = 1
+pub(super) const WHOLE: &str = r#"schema = 1
 audience = "edge"
 after_expiry = "deny-all"
 
@@ -106,7 +106,7 @@ digests = ["sha256:1111111111111111111111111111111111111111111111111111111111111
 mode = "allow"
 
 [override]
-authorities = ["other"]
+authorities = ["other", "release"]
 threshold = 1
 max = "4h"
 local_root = "off"
@@ -173,6 +173,9 @@ fn the_whole_format_becomes_the_payload() {
     assert_eq!(at("/override/max"), 14_400);
     assert_eq!(json.pointer("/parts").unwrap().as_array().unwrap().len(), 4);
     let bytes = payload.to_bytes().unwrap();
+    // The core takes it too.
+    let trust = crate::trust::installed::tests::unsigned(bytes.clone());
+    assert_eq!((trust.audience.as_str(), trust.bundle().index().rule_count()), ("edge", 2));
     assert_eq!(Payload::from_bytes(&bytes), Ok(payload));
 }
 

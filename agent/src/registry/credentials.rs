@@ -105,6 +105,19 @@ impl Credentials {
         Ok(out)
     }
 
+    /// These credentials, and for hosts that they do not know those of `other`.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (host, basic) in other.basic {
+            self.basic.entry(host).or_insert(basic);
+        }
+        self.helpers.extend(other.helpers);
+        if other.store == HelperStore::Configured {
+            self.store = HelperStore::Configured;
+        }
+        self
+    }
+
     /// What there is for a host, as a normalised reference has it.
     pub(crate) fn lookup(&self, host: &str) -> Lookup<'_> {
         if let Some(basic) = self.basic.get(host) {

@@ -8,6 +8,7 @@
 //! - [`address`]: who is asked, and which other address is the same party;
 //! - [`challenge`]: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
+//! - [`configured`]: a client from the configuration file;
 //! - [`connection`]: one exchange over `ureq`;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
 //!
@@ -22,6 +23,7 @@
 
 pub mod address;
 pub(crate) mod challenge;
+pub mod configured;
 pub(crate) mod connection;
 pub mod credentials;
 mod error;

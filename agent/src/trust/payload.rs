@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use base64ct::{Base64, Encoding as _};
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::trust::{ENGINE, SCHEMA};
@@ -120,6 +121,14 @@ pub struct Key {
     pub valid_until: Option<Time>,
     /// Whether it counts only for digests that the node already admitted.
     pub retired: bool,
+}
+
+impl Key {
+    /// SHA-256 of its SPKI: the key's name; none where the SPKI is not base64.
+    #[must_use]
+    pub fn id(&self) -> Option<Digest> {
+        Base64::decode_vec(&self.spki).ok().map(|spki| Digest::of(&spki))
+    }
 }
 
 /// An identity.

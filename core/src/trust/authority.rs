@@ -59,7 +59,7 @@ impl<'a> Authority<'a> {
             }
             return if count == 0 { Err(TrustError::TooMany("identities")) } else { Ok(0) };
         }
-        let mut ids: heapless::Vec<KeyId, 64> = heapless::Vec::new();
+        let mut ids: heapless::Vec<KeyId, { limits::AUTHORITY_KEYS }> = heapless::Vec::new();
         for key in self.keys()? {
             let id = key?.key.id();
             if ids.contains(&id) {

@@ -42,6 +42,33 @@ impl Manifest {
     }
 }
 
+/// One request that the registry has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// `GET`, `HEAD`, …
+    pub method: String,
+    /// Path and query, from `/v2/` on.
+    pub path: String,
+    /// The status that it was answered with.
+    pub status: u16,
+    /// Who says to have asked (`User-Agent`).
+    pub agent: String,
+}
+
+impl Access {
+    /// Reads a line of the access log, in Apache's combined form; `None` for other lines.
+    fn parse(line: &str) -> Option<Self> {
+        let mut quoted = line.split('"');
+        let _host_and_time = quoted.next()?;
+        let mut request = quoted.next()?.split(' ');
+        let status = quoted.next()?.split_whitespace().next()?.parse().ok()?;
+        let (_referrer, _) = (quoted.next()?, quoted.next()?);
+        let agent = quoted.next()?.to_owned();
+        let (method, path) = (request.next()?.to_owned(), request.next()?.to_owned());
+        path.starts_with("/v2/").then_some(Self { method, path, status, agent })
+    }
+}
+
 /// A registry, plain HTTP, open to everyone, deletes allowed; storage in the workspace.
 #[derive(Debug)]
 pub struct Registry {
@@ -99,7 +126,7 @@ impl Registry {
         let config = self.folder.join("config.yml");
         let storage = self.storage();
         let text = format!(
-            "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: \
+            "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: false}}}}\nstorage:\n  filesystem: \
              {{rootdirectory: '{}'}}\n  delete: {{enabled: true}}\nhttp: {{addr: '{}'}}\n",
             storage.display(),
             self.host()
@@ -141,6 +168,12 @@ impl Registry {
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// What it was asked for, in the order of its answers, over all its starts.
+    #[must_use]
+    pub fn accesses(&self) -> Vec<Access> {
+        self.log().lines().filter_map(Access::parse).collect()
     }
 
     /// A manifest or index, by tag or digest.
@@ -264,4 +297,18 @@ fn free_port() -> Result<u16, Error> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(Error::io(Path::new("127.0.0.1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Access;
+
+    #[test]
+    fn a_line_of_the_access_log_is_read_and_another_line_is_none() {
+        let line = r#"127.0.0.1 - - [24/Nov/2026:14:00:00 +0000] "GET /v2/app/blobs/sha256:00 HTTP/1.1" 200 3 "" "containerd/2.1.9""#;
+        let access = Access::parse(line).unwrap();
+        assert_eq!((access.method.as_str(), access.path.as_str()), ("GET", "/v2/app/blobs/sha256:00"));
+        assert_eq!((access.status, access.agent.as_str()), (200, "containerd/2.1.9"));
+        assert_eq!(Access::parse("time=\"x\" level=warning msg=\"No HTTP secret\""), None);
+    }
 }

@@ -1,0 +1,102 @@
+//! `pullward`: the command line and the daemon.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use pullward::cli::agent::{Agent, Parts};
+use pullward::cli::judging::USAGE;
+use pullward::cli::{agent, policy, replay, setup, status, tree, trust, verify};
+use pullward::config::Config;
+use pullward::decide::{ConfiguredSource, Engine};
+use pullward::evidence::Source;
+use pullward::evidence::layout::Layout;
+use pullward::trust::node::TrustSettings;
+
+/// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
+#[derive(Debug, Parser)]
+#[command(
+    name = "pullward",
+    version,
+    long_version = concat!(env!("CARGO_PKG_VERSION"), "
+engine: pullward-core ", env!("CARGO_PKG_VERSION"), "
+reads: sigstore bundle v0.3 (key pairs), cosign .sig and .att, trust bundle schema 1, record v1"),
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 allowed or fine, 1 refused or not fine, 2 could not decide, 64 usage"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(verify::Verify),
+    Tree(tree::Tree),
+    Replay(replay::Replay),
+    Agent(Agent),
+    Trust(trust::TrustArgs),
+    Policy(policy::PolicyArgs),
+    Status(status::Status),
+    Setup(setup::Setup),
+}
+
+fn main() -> ExitCode {
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command,
+        Err(error) => {
+            // Help and version are asked for, and go to stdout; everything else is usage.
+            let printed = error.print();
+            let fine = !error.use_stderr() && printed.is_ok();
+            return ExitCode::from(if fine { 0 } else { USAGE });
+        }
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let code = match &command {
+        Command::Verify(arguments) => verify::run(arguments, &mut out, &mut err),
+        Command::Tree(arguments) => tree::run(arguments, &mut out, &mut err),
+        Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
+        Command::Trust(arguments) => trust::run(arguments, &trust::configured, &mut out, &mut err),
+        Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
+        Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
+        Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
+        // It logs from its threads, and must not wait for these locks.
+        Command::Agent(arguments) => {
+            drop((out, err));
+            agent::run(arguments, assemble, &mut io::stdout(), &mut io::stderr())
+        }
+    };
+    let flushed = io::stdout().flush();
+    match (code, flushed) {
+        (Ok(code), Ok(())) => ExitCode::from(code),
+        // Nobody reads the answer: whatever it was, it did not arrive.
+        _ => ExitCode::from(2),
+    }
+}
+
+/// What the daemon judges with, by its configuration.
+fn assemble(config: &Config) -> Result<Parts, String> {
+    let mut sources =
+        vec![ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store)))];
+    if !config.registry.offline {
+        add_registry(config, &mut sources)?;
+    }
+    Ok(Parts { judge: Arc::new(Engine::new(sources)), trust: Box::new(TrustSettings::from(config)) })
+}
+
+#[cfg(feature = "network")]
+fn add_registry(config: &Config, sources: &mut Vec<ConfiguredSource>) -> Result<(), String> {
+    use pullward::registry::configured;
+    let credentials =
+        configured::read_auth_file(&config.registry.auth_file).map_err(|error| error.to_string())?;
+    let client = configured::client(&config.registry, credentials).map_err(|error| error.to_string())?;
+    sources.push(ConfiguredSource::Registry(Arc::new(client)));
+    Ok(())
+}
+
+/// Without network code there is nothing to add: only the store is asked, whatever the configuration says.
+#[cfg(not(feature = "network"))]
+fn add_registry(_: &Config, _: &mut Vec<ConfiguredSource>) -> Result<(), String> {
+    Ok(())
+}

@@ -1,0 +1,453 @@
+//! What the commands that judge have in common: whom to believe, where to look, and how long.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64ct::{Base64, Encoding as _};
+use clap::{Args, ValueEnum};
+use pullward_core::limits;
+use pullward_core::oci::Digest;
+use pullward_core::reference::Reference;
+use pullward_core::signature::{KeyError, PublicKey};
+use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
+
+use crate::config::{self, Config};
+use crate::decide::session::Subject;
+use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unresolved, wall_clock};
+use crate::evidence::layout::Layout;
+use crate::evidence::oci_target::OciTarget;
+use crate::evidence::{Fault, Source};
+use crate::record::RecordedTrust;
+use crate::trust::installed::InstalledTrust;
+use crate::trust::node::{FloorUpdate, TrustSettings};
+use crate::verdict::{Hook, Place};
+
+/// How long one command looks for evidence of one image. A person waits longer than containerd does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Exit code of a command line that cannot be understood (`EX_USAGE` of `sysexits.h`).
+pub const USAGE: u8 = 64;
+
+/// Whom to believe: exactly one of a key, a signed bundle, or a node's configuration.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrustFlags {
+    /// Believe this public key (PEM) alone: one verified signature by it is enough
+    #[arg(long, value_name = "PUB", conflicts_with_all = ["trust", "config"])]
+    pub key: Option<PathBuf>,
+    /// Believe this signed trust bundle; give its root keys with --root
+    #[arg(long, value_name = "FILE", requires = "root", conflicts_with = "config")]
+    pub trust: Option<PathBuf>,
+    /// A root key (PEM) that may have signed the bundle; may be repeated
+    #[arg(long, value_name = "PUB", requires = "trust")]
+    pub root: Vec<PathBuf>,
+    /// How many different roots must have signed; needed with more than one --root
+    #[arg(long, value_name = "K", requires = "trust")]
+    pub threshold: Option<usize>,
+    /// Believe what the node with this configuration believes [default: /etc/pullward/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SourceFlags {
+    /// Ask no registry: only the evidence store, or the layout that REF names
+    #[arg(long)]
+    pub offline: bool,
+    /// The evidence store, an OCI image layout (what `oras copy -r --to-oci-layout` writes)
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Judge for this platform [default: this host's]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<String>,
+    /// The name by which rules match an image that is given as oci:DIR
+    #[arg(long = "as", value_name = "REF")]
+    pub name: Option<String>,
+    /// The pod's namespace, for rules with `namespaces`
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document per line.
+    Json,
+}
+
+/// Why a command could not start to judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JudgingError {
+    /// The command line does not say enough, or contradicts itself: exit 64.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that it names cannot be used: exit 2.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl JudgingError {
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Unusable(_) => 2,
+        }
+    }
+}
+
+/// What a command believes.
+#[derive(Debug)]
+pub enum HeldTrust {
+    /// One key.
+    Key {
+        /// The key.
+        key: Box<PublicKey>,
+        /// Its PEM.
+        pem: String,
+    },
+    /// A trust bundle.
+    Bundle {
+        /// The opened bundle.
+        trust: Box<InstalledTrust>,
+        /// Its signed file.
+        file: Vec<u8>,
+        /// The roots, as PEM.
+        roots: Vec<String>,
+        /// How many of them had to have signed.
+        threshold: usize,
+    },
+}
+
+impl HeldTrust {
+    /// As the engine takes it.
+    #[must_use]
+    pub fn believed(&self) -> Believed<'_> {
+        match self {
+            Self::Key { key, .. } => Believed::Key(key),
+            Self::Bundle { trust, .. } => Believed::Bundle(trust),
+        }
+    }
+
+    /// As a record keeps it.
+    #[must_use]
+    pub fn recorded(&self) -> RecordedTrust {
+        match self {
+            Self::Key { pem, .. } => RecordedTrust::Key(pem.clone()),
+            Self::Bundle { file, roots, threshold, .. } => RecordedTrust::Bundle {
+                file: Base64::encode_string(file),
+                roots: roots.clone(),
+                threshold: *threshold,
+            },
+        }
+    }
+}
+
+/// Everything that a command needs to judge images one after another.
+#[derive(Debug)]
+pub struct Judging {
+    trust: HeldTrust,
+    engine: Engine,
+    platform: String,
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+/// One image, ready to be judged.
+#[derive(Debug)]
+pub struct Asked {
+    /// The question as it was put.
+    pub question: Question,
+    /// What it is about, or why that could not be found.
+    pub subject: Result<Subject, Unresolved>,
+    /// The engine to ask: the command's, or one for the layout that REF names.
+    pub engine: Engine,
+    /// When to have stopped.
+    pub deadline: Instant,
+    /// The time of judgement.
+    pub time: UnixTime,
+}
+
+impl Judging {
+    /// Reads everything that the flags name. What was read besides is said on `err`.
+    ///
+    /// # Errors
+    /// [`JudgingError`]; a failure to write to `err` is one too.
+    pub fn new(trust: &TrustFlags, sources: &SourceFlags, err: &mut dyn Write) -> Result<Self, JudgingError> {
+        let config = load_config(trust)?;
+        let held = match (&trust.key, &trust.trust, &config) {
+            (Some(path), ..) => {
+                let (key, pem) = read_key(path)?;
+                HeldTrust::Key { key: Box::new(key), pem }
+            }
+            (None, Some(path), _) => open_bundle(path, &trust.root, trust.threshold)?,
+            (None, None, Some(config)) => open_configured(config)?,
+            (None, None, None) => {
+                return Err(JudgingError::Usage(
+                    "whom to believe is not said; give --key PUB, or --trust FILE with --root PUB, or --config FILE"
+                        .to_owned(),
+                ));
+            }
+        };
+        let config = config.unwrap_or_default();
+        Ok(Self {
+            trust: held,
+            engine: Engine::new(configured_sources(&config, trust.config.is_some(), sources, err)?),
+            platform: sources.platform.clone().unwrap_or_else(crate::service::platform),
+            name: sources.name.clone(),
+            namespace: sources.namespace.clone(),
+        })
+    }
+
+    /// What is believed.
+    #[must_use]
+    pub fn trust(&self) -> &HeldTrust {
+        &self.trust
+    }
+
+    /// Makes a question of what stands on the command line.
+    ///
+    /// # Errors
+    /// [`JudgingError::Usage`].
+    pub fn ask(&self, text: &str, digest: Option<&str>) -> Result<Asked, JudgingError> {
+        let time = wall_clock();
+        let deadline = Instant::now() + PATIENCE;
+        let place =
+            Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: self.namespace.clone() };
+        let mut question = Question {
+            reference: text.to_owned(),
+            digest: digest.map(str::to_owned),
+            media_type: None,
+            place,
+            platform: self.platform.clone(),
+        };
+        if text.starts_with("oci:") {
+            let target: OciTarget =
+                text.parse().map_err(|error| JudgingError::Usage(format!("{text}: {error}")))?;
+            let reference = self.layout_name(text)?;
+            let layout = Arc::new(Layout::new(&target.directory, Source::Layout));
+            let resolved = layout.resolve_image(&target.image, deadline);
+            let engine = Engine::new(vec![ConfiguredSource::Layout(layout)]);
+            let subject = match resolved {
+                Ok(resolved) => {
+                    self.layout_subject(text, digest, reference, resolved.digest, &question, time)
+                }
+                Err(error) => Err(Unresolved {
+                    reason: match error.fault() {
+                        Fault::Malformed => Reason::ManifestAmbiguous,
+                        _ => Reason::TagNotResolved,
+                    },
+                    reference: text.to_owned(),
+                    digest: digest.unwrap_or_default().to_owned(),
+                    detail: error.to_string(),
+                }),
+            };
+            return Ok(Asked { question, subject, engine, deadline, time });
+        }
+        if let Some(name) = &self.name {
+            question.reference.clone_from(name);
+            return Err(JudgingError::Usage(format!(
+                "--as {name} names an image that is given as oci:DIR; {text} has its own name"
+            )));
+        }
+        let subject = self.engine.resolve(&question, time, deadline);
+        Ok(Asked { question, subject, engine: self.engine.clone(), deadline, time })
+    }
+
+    /// The name of an image in a layout: the layout does not say it.
+    fn layout_name(&self, text: &str) -> Result<Option<Reference>, JudgingError> {
+        match (&self.name, &self.trust) {
+            (Some(name), _) => Reference::parse(name).map(Some).map_err(|error| {
+                JudgingError::Usage(format!("--as {name}: not an image reference: {error}"))
+            }),
+            (None, HeldTrust::Key { .. }) => Ok(None),
+            (None, HeldTrust::Bundle { .. }) => Err(JudgingError::Usage(format!(
+                "{text} has no name that a rule could match; say which image it is with --as REF"
+            ))),
+        }
+    }
+
+    fn layout_subject(
+        &self,
+        text: &str,
+        given: Option<&str>,
+        reference: Option<Reference>,
+        found: Digest,
+        question: &Question,
+        time: UnixTime,
+    ) -> Result<Subject, Unresolved> {
+        let conflict = |reason, detail: String| Unresolved {
+            reason,
+            reference: text.to_owned(),
+            digest: given.unwrap_or_default().to_owned(),
+            detail,
+        };
+        if let Some(given) = given {
+            let digest = Digest::parse(given)
+                .map_err(|error| conflict(Reason::DigestInvalid, format!("--digest {given}: {error}")))?;
+            if digest != found {
+                return Err(conflict(
+                    Reason::DigestConflict,
+                    format!("{text} is {found}, --digest says {digest}"),
+                ));
+            }
+        }
+        Ok(Subject {
+            name: reference
+                .as_ref()
+                .map_or_else(|| text.to_owned(), |reference| reference.as_str().to_owned()),
+            reference,
+            digest: found,
+            platform: question.platform.clone(),
+            place: question.place.clone(),
+            time,
+        })
+    }
+}
+
+fn load_config(trust: &TrustFlags) -> Result<Option<Config>, JudgingError> {
+    if trust.key.is_some() || trust.trust.is_some() {
+        return Ok(None);
+    }
+    let usual = Path::new(config::DEFAULT_PATH);
+    let path = match &trust.config {
+        Some(path) => path.as_path(),
+        None if usual.exists() => usual,
+        None => return Ok(None),
+    };
+    Config::load(path).map(Some).map_err(|error| JudgingError::Unusable(error.to_string()))
+}
+
+fn read_key(path: &Path) -> Result<(PublicKey, String), JudgingError> {
+    let unusable = |why: String| JudgingError::Unusable(format!("{}: {why}", path.display()));
+    let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
+    if length > limits::KEY_FILE_BYTES {
+        return Err(unusable("too large for a public key".to_owned()));
+    }
+    let pem = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let key = PublicKey::from_pem(&pem).map_err(|error| unusable(explain_key(error)))?;
+    Ok((key, pem))
+}
+
+/// What is wrong with a key, in words.
+#[must_use]
+pub fn explain_key(error: KeyError) -> String {
+    match error {
+        KeyError::Pem(_) => {
+            "not one PEM block PUBLIC KEY; cosign writes such a file as cosign.pub, openssl with -pubout"
+                .to_owned()
+        }
+        KeyError::Unsupported => "not a P-256, P-384, Ed25519 or RSA public key in its usual form".to_owned(),
+        KeyError::Point => {
+            "the key's point is not on its curve, or of small order: do not use this key".to_owned()
+        }
+        KeyError::RsaParameters => {
+            "an RSA key must have 2,048 to 4,096 bits and the exponent 65,537".to_owned()
+        }
+    }
+}
+
+fn open_bundle(path: &Path, roots: &[PathBuf], threshold: Option<usize>) -> Result<HeldTrust, JudgingError> {
+    let threshold = match (threshold, roots.len()) {
+        (Some(threshold), _) => threshold,
+        (None, 1) => 1,
+        (None, several) => {
+            return Err(JudgingError::Usage(format!(
+                "{several} root keys and no --threshold; say how many of them must have signed"
+            )));
+        }
+    };
+    let keys = roots.iter().map(|root| read_key(root)).collect::<Result<Vec<_>, _>>()?;
+    let unusable = |why: String| JudgingError::Unusable(format!("{}: {why}", path.display()));
+    let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
+    if length > limits::TRUST_FILE_BYTES {
+        return Err(unusable("larger than any trust bundle".to_owned()));
+    }
+    let file = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let (roots, pems): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+    let trust = InstalledTrust::open_for_any(&file, &roots, threshold)
+        .map_err(|error| unusable(format!("{}: {error}", error.code())))?;
+    Ok(HeldTrust::Bundle { trust: Box::new(trust), file, roots: pems, threshold })
+}
+
+/// The bundle that a node believes: the one that its agent uses, chosen as the agent chooses.
+fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
+    let settings = TrustSettings::from(config);
+    let loaded = settings
+        .load(FloorUpdate::Leave)
+        .map_err(|refused| JudgingError::Unusable(format!("{}: {refused}", refused.fault.code())))?;
+    // Opened once more with its signatures: a record keeps the file, not what was made of it.
+    open_bundle(&loaded.path, &config.trust.roots, Some(config.trust.required_roots()))
+}
+
+/// Store, then registry.
+fn configured_sources(
+    config: &Config,
+    configured: bool,
+    flags: &SourceFlags,
+    err: &mut dyn Write,
+) -> Result<Vec<ConfiguredSource>, JudgingError> {
+    let mut sources = Vec::new();
+    let store = flags.store.as_deref().or_else(|| configured.then_some(config.store.dir.as_path()));
+    if let Some(store) = store {
+        sources.push(ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
+    }
+    if !flags.offline && !config.registry.offline {
+        add_registry(config, &mut sources, err)?;
+    }
+    Ok(sources)
+}
+
+#[cfg(feature = "network")]
+fn add_registry(
+    config: &Config,
+    sources: &mut Vec<ConfiguredSource>,
+    err: &mut dyn Write,
+) -> Result<(), JudgingError> {
+    use crate::registry::credentials::Credentials;
+    let own = crate::registry::configured::read_auth_file(&config.registry.auth_file);
+    let mut credentials = own.map_err(|error| JudgingError::Unusable(error.to_string()))?;
+    if let Some(path) = docker_config().filter(|path| path.exists()) {
+        let users = fs::read(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|content| Credentials::parse(&content).map_err(|error| error.to_string()))
+            .map_err(|error| JudgingError::Unusable(format!("{}: {error}", path.display())))?;
+        writeln!(err, "note: registry credentials are also taken from {}", path.display())
+            .map_err(|error| JudgingError::Unusable(error.to_string()))?;
+        credentials = credentials.or(users);
+    }
+    let client = crate::registry::configured::client(&config.registry, credentials)
+        .map_err(|error| JudgingError::Unusable(error.to_string()))?;
+    sources.push(ConfiguredSource::Registry(Arc::new(client)));
+    Ok(())
+}
+
+#[cfg(not(feature = "network"))]
+fn add_registry(
+    _: &Config,
+    sources: &mut Vec<ConfiguredSource>,
+    _: &mut dyn Write,
+) -> Result<(), JudgingError> {
+    if sources.is_empty() {
+        return Err(JudgingError::Usage(
+            "this build has no network code; give --store DIR, or an image as oci:DIR".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Where docker keeps a user's credentials. Only a person's command looks there; agent and hook never do.
+#[cfg(feature = "network")]
+fn docker_config() -> Option<PathBuf> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker")));
+    folder.map(|folder| folder.join("config.json"))
+}

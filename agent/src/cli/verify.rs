@@ -1,0 +1,201 @@
+//! `pullward verify`: may this image be pulled and run?
+
+use std::io::{self, BufRead as _, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::judging::{Asked, Judging, Output, SourceFlags, TrustFlags, USAGE};
+use crate::decide::{EventLog, Unrecorded};
+use crate::record::{Record, Recorder};
+use crate::verdict::{Decision, Outcome, Verdict, printable};
+
+/// Judges images: are they signed as the trust bundle, or one key, asks?
+///
+/// Exit code 0: allowed. 1: judged and refused. 2: could not be judged, which is a refusal too. 64: usage.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  pullward verify --key cosign.pub registry.example/team/app:v1
+  pullward verify --trust trust.json --root root.pub registry.example/team/app@sha256:…
+  pullward verify --key cosign.pub --offline --store /var/lib/pullward/evidence registry.example/team/app:v1
+  pullward verify --key cosign.pub oci:./layout:v1
+  pullward verify --config /etc/pullward/config.toml -o json registry.example/team/app:v1 | jq .reason
+  pullward verify --config /etc/pullward/config.toml - < images.txt")]
+pub struct Verify {
+    /// Images: registry references, or oci:DIR[:TAG|@DIGEST]; - reads them from standard input, one per line
+    #[arg(value_name = "REF", required = true)]
+    pub images: Vec<String>,
+    #[command(flatten)]
+    trust: TrustFlags,
+    #[command(flatten)]
+    sources: SourceFlags,
+    /// The digest that REF must resolve to
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+    /// Write the verdict with all its inputs to this file, for `pullward replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Exit 1 also where audit mode let through what enforce would deny, for CI gates
+    #[arg(long)]
+    enforce: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+}
+
+/// Runs the command and returns its exit code.
+///
+/// # Errors
+/// Only where `out` or `err` cannot be written.
+pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let images = match read_images(&arguments.images)? {
+        Ok(images) => images,
+        Err(message) => {
+            writeln!(err, "pullward verify: {message}")?;
+            return Ok(USAGE);
+        }
+    };
+    if images.len() > 1 && (arguments.digest.is_some() || arguments.record.is_some()) {
+        writeln!(
+            err,
+            "pullward verify: --digest and --record go with one image, and there are {}",
+            images.len()
+        )?;
+        return Ok(USAGE);
+    }
+    let judging = match Judging::new(&arguments.trust, &arguments.sources, err) {
+        Ok(judging) => judging,
+        Err(error) => {
+            writeln!(err, "pullward verify: {error}")?;
+            return Ok(error.exit_code());
+        }
+    };
+    let mut worst = 0;
+    for image in &images {
+        let asked = match judging.ask(image, arguments.digest.as_deref()) {
+            Ok(asked) => asked,
+            Err(error) => {
+                writeln!(err, "pullward verify: {error}")?;
+                return Ok(error.exit_code());
+            }
+        };
+        let verdict = judge(&judging, &asked, arguments.record.as_deref(), err)?;
+        let Some(verdict) = verdict else { return Ok(2) };
+        print(&verdict, arguments.output, out)?;
+        let refused = u8::from(arguments.enforce && verdict.would_deny);
+        worst = worst.max(verdict.exit_code()).max(refused);
+    }
+    Ok(worst)
+}
+
+/// Judges one image; `None` where the record that was asked for cannot be written.
+fn judge(
+    judging: &Judging,
+    asked: &Asked,
+    record: Option<&std::path::Path>,
+    err: &mut dyn Write,
+) -> io::Result<Option<Verdict>> {
+    let trust = judging.trust();
+    let subject = match &asked.subject {
+        Ok(subject) => subject,
+        Err(failure) => {
+            let verdict = failure.verdict(trust.believed(), &asked.question, asked.time, Instant::now());
+            if record.is_some() {
+                writeln!(
+                    err,
+                    "note: no record was written, because no digest was found that could be judged"
+                )?;
+            }
+            return Ok(Some(verdict));
+        }
+    };
+    let Some(path) = record else {
+        let log: &mut dyn EventLog = &mut Unrecorded;
+        return Ok(Some(asked.engine.judge_subject(trust.believed(), subject, asked.deadline, log)));
+    };
+    let mut recorder = Recorder::default();
+    let verdict = asked.engine.judge_subject(trust.believed(), subject, asked.deadline, &mut recorder);
+    let written = Record::new(subject, trust.recorded(), recorder, verdict.clone()).write(path);
+    if let Err(error) = written {
+        writeln!(err, "pullward verify: {error}")?;
+        return Ok(None);
+    }
+    Ok(Some(verdict))
+}
+
+fn read_images(arguments: &[String]) -> io::Result<Result<Vec<String>, &'static str>> {
+    if !arguments.iter().any(|argument| argument == "-") {
+        return Ok(Ok(arguments.to_vec()));
+    }
+    if arguments.len() > 1 {
+        return Ok(Err("- reads all images from standard input; give it alone"));
+    }
+    let mut images = Vec::new();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let line = line.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            images.push(line.to_owned());
+        }
+    }
+    Ok(if images.is_empty() { Err("standard input names no image") } else { Ok(images) })
+}
+
+/// Prints a verdict.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print(verdict: &Verdict, output: Output, out: &mut dyn Write) -> io::Result<()> {
+    match output {
+        Output::Json => {
+            serde_json::to_writer(&mut *out, verdict)?;
+            writeln!(out)
+        }
+        Output::Text => print_text(verdict, out),
+    }
+}
+
+fn print_text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let decision = match (verdict.decision, verdict.would_deny) {
+        (Decision::Allow, false) => "allowed",
+        (Decision::Allow, true) => "allowed by audit mode, would be denied",
+        (Decision::Deny, _) => "denied",
+    };
+    let plain = |text: &str| printable(text, 4096);
+    writeln!(out, "{decision}: {}", plain(&verdict.reference))?;
+    if !verdict.digest.is_empty() {
+        writeln!(out, "  digest    {}", plain(&verdict.digest))?;
+    }
+    writeln!(out, "  reason    {}: {}", verdict.reason, plain(&verdict.message))?;
+    if let Some(rule) = &verdict.rule {
+        writeln!(out, "  rule      {} ({})", plain(rule), verdict.mode)?;
+    }
+    if let Some(trust) = &verdict.trust {
+        writeln!(out, "  trust     version {}, until {}, {}", trust.version, trust.expires, trust.digest)?;
+    }
+    for row in &verdict.evidence {
+        let outcome = match row.outcome {
+            Outcome::Accepted => "accepted",
+            Outcome::Rejected => "rejected",
+            Outcome::Ignored => "ignored",
+        };
+        let who = row.authority.as_deref().or(row.identity.as_deref());
+        let what = match (&row.code, who) {
+            (Some(code), _) => format!("{code}: {}", plain(row.detail.as_deref().unwrap_or_default())),
+            (None, Some(who)) => plain(who),
+            (None, None) => String::new(),
+        };
+        writeln!(
+            out,
+            "  evidence  {outcome} {} from {} {}  {what}",
+            row.format,
+            row.source,
+            plain(&row.digest)
+        )?;
+    }
+    for note in &verdict.notes {
+        writeln!(out, "  note      {}", plain(note))?;
+    }
+    writeln!(out, "  verdict   {} at {} by {}", verdict.id, verdict.time, verdict.engine)
+}

@@ -1,0 +1,691 @@
+//! The configuration file, `/etc/pullward/config.toml`.
+//!
+//! Every key has a default that is safe to run with, unknown keys are refused, and so are sections that nothing in
+//! this version reads: a key that is accepted does something. Errors name file, line and column. Nothing of the
+//! environment is read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pullward_core::limits;
+use serde::de::{self, Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::guard::{self, GuardError};
+use crate::log::{Format, Verbosity};
+use crate::server::ServerLimits;
+
+/// Where the configuration is unless somebody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/pullward/config.toml";
+
+/// The whole configuration, every key filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The daemon itself.
+    pub agent: Agent,
+    /// What is trusted.
+    pub trust: Trust,
+    /// The containerd of this node.
+    pub containerd: Containerd,
+    /// How registries are reached.
+    pub registry: Registry,
+    /// Evidence on disk.
+    pub store: Store,
+    /// How much at a time.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+    #[serde(skip_serializing)]
+    cri: NotYet,
+    #[serde(skip_serializing)]
+    metrics: NotYet,
+    #[serde(skip_serializing)]
+    inventory: NotYet,
+}
+
+/// `[agent]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// Hooks ask here.
+    #[serde(deserialize_with = "path")]
+    pub socket: PathBuf,
+    /// Root administers here.
+    #[serde(deserialize_with = "path")]
+    pub admin_socket: PathBuf,
+    /// Processes of this group may ask on `socket` as well, beside root and the agent's own user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_gid: Option<u32>,
+    /// What the agent writes, apart from evidence.
+    #[serde(deserialize_with = "path")]
+    pub state_dir: PathBuf,
+}
+
+/// `[trust]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trust {
+    /// The trust bundle that is installed first; later versions live in `state_dir`.
+    #[serde(deserialize_with = "path")]
+    pub bundle: PathBuf,
+    /// The public keys that may sign trust bundles.
+    #[serde(deserialize_with = "paths")]
+    pub roots: Vec<PathBuf>,
+    /// How many different ones must have signed. Required where more than one is pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<usize>,
+    /// Bundles for another audience are refused.
+    #[serde(deserialize_with = "audience")]
+    pub audience: String,
+}
+
+/// `[containerd]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Containerd {
+    /// Which distribution's paths.
+    pub flavour: Flavour,
+    /// containerd's own socket.
+    #[serde(deserialize_with = "path")]
+    pub address: PathBuf,
+}
+
+/// Which distribution's paths containerd uses. This version looks at `address` alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    /// What `address` says.
+    #[default]
+    Auto,
+}
+
+/// `[registry]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registry {
+    /// containerd's `hosts.toml` files.
+    #[serde(deserialize_with = "path")]
+    pub hosts_dir: PathBuf,
+    /// Credentials in docker's format, mode 0600. Absent: none.
+    #[serde(deserialize_with = "path")]
+    pub auth_file: PathBuf,
+    /// Never ask a registry.
+    pub offline: bool,
+    /// Proxy for registry requests, `http://HOST:PORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Hosts that are reached without the proxy.
+    pub no_proxy: Vec<String>,
+    /// Authorities for TLS, PEM, instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// An OCI image layout. Absent: an empty store.
+    #[serde(deserialize_with = "path")]
+    pub dir: PathBuf,
+    /// How long evidence is kept at least. This version never removes any.
+    pub retain: Time,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Judgements that run at a time: 1 to 256.
+    #[serde(deserialize_with = "workers")]
+    pub workers: usize,
+    /// Judgements that wait at a time, 0 to 100000; the next one is denied as `overloaded`.
+    #[serde(deserialize_with = "queue")]
+    pub queue: usize,
+    /// Connections to `socket` at a time: 16 to 65536.
+    #[serde(deserialize_with = "connections")]
+    pub connections: usize,
+    /// Bytes of evidence held in memory at a time, 1 MiB to 1 GiB.
+    #[serde(deserialize_with = "inflight_bytes")]
+    pub inflight_bytes: u64,
+    /// From a request's arrival to its verdict: 1 s to 7 s. Hooks wait 8 s, containerd 10 s.
+    #[serde(deserialize_with = "deadline")]
+    pub deadline: Time,
+    /// From the order to stop to the end, at most 60 s.
+    #[serde(deserialize_with = "drain")]
+    pub drain: Time,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: Format,
+    /// `error`, `warn`, `info` or `debug`; verdicts are logged whatever it is.
+    pub level: Verbosity,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            socket: crate::hook::DEFAULT_SOCKET.into(),
+            admin_socket: "/run/pullward/admin.sock".into(),
+            socket_gid: None,
+            state_dir: "/var/lib/pullward".into(),
+        }
+    }
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self {
+            bundle: "/etc/pullward/trust.json".into(),
+            roots: vec!["/etc/pullward/root.pub".into()],
+            threshold: None,
+            audience: "default".into(),
+        }
+    }
+}
+
+impl Default for Containerd {
+    fn default() -> Self {
+        Self { flavour: Flavour::Auto, address: "/run/containerd/containerd.sock".into() }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            hosts_dir: "/etc/containerd/certs.d".into(),
+            auth_file: "/etc/pullward/auth.json".into(),
+            offline: false,
+            proxy: None,
+            no_proxy: Vec::new(),
+            ca_file: None,
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { dir: "/var/lib/pullward/evidence".into(), retain: Time(Duration::from_secs(400 * 86_400)) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let server = ServerLimits::default();
+        Self {
+            workers: server.workers,
+            queue: server.queue,
+            connections: server.connections,
+            inflight_bytes: 32 * 1024 * 1024,
+            deadline: Time(server.deadline),
+            drain: Time(server.drain),
+        }
+    }
+}
+
+impl Trust {
+    /// How many different roots must have signed a bundle.
+    #[must_use]
+    pub fn required_roots(&self) -> usize {
+        // One root: that one. More: `Config::parse` has refused a missing number.
+        self.threshold.unwrap_or(1)
+    }
+}
+
+impl Limits {
+    /// The server's part of the limits.
+    #[must_use]
+    pub const fn server(&self) -> ServerLimits {
+        ServerLimits {
+            workers: self.workers,
+            queue: self.queue,
+            connections: self.connections,
+            deadline: self.deadline.0,
+            drain: self.drain.0,
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not to be trusted, or absent.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// It cannot be read.
+    #[error("{path}: {kind}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        kind: io::ErrorKind,
+    },
+    /// It is larger than a configuration can be.
+    #[error("{}: larger than {} bytes: this is not a configuration", .0.display(), limits::CONFIG_BYTES)]
+    TooLarge(PathBuf),
+    /// Something in it is wrong.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the configuration at `path`, which nobody else may be able to write.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        guard::file(path)?;
+        let read = |error: io::Error| ConfigError::Read { path: path.to_path_buf(), kind: error.kind() };
+        let mut text = String::new();
+        let length = File::open(path).map_err(read)?.take(limits::CONFIG_BYTES + 1).read_to_string(&mut text);
+        if u64::try_from(length.map_err(read)?).map_or(true, |length| length > limits::CONFIG_BYTES) {
+            return Err(ConfigError::TooLarge(path.to_path_buf()));
+        }
+        Self::parse(path, &text)
+    }
+
+    /// The configuration at `path`, or at its usual place; where that is absent, the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; a file that was named must exist.
+    pub fn load_or_default(path: Option<&Path>) -> Result<Self, ConfigError> {
+        match path {
+            Some(path) => Self::load(path),
+            None => match Self::load(Path::new(DEFAULT_PATH)) {
+                Err(ConfigError::Guard(GuardError::Absent(_))) => Ok(Self::default()),
+                other => other,
+            },
+        }
+    }
+
+    /// Reads a configuration's text; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError::Wrong`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let wrong = |offset: usize, message: String| {
+            let (line, column) = position(text, offset);
+            ConfigError::Wrong { path: path.to_path_buf(), line, column, message }
+        };
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            wrong(offset, error.message().trim().replace('\n', ", "))
+        })?;
+        match config.contradiction() {
+            None => Ok(config),
+            Some((section, key, message)) => Err(wrong(find(text, section, key), message)),
+        }
+    }
+
+    /// The file that would give this very configuration.
+    #[must_use]
+    pub fn print(&self) -> String {
+        // Every value here has a form in TOML: it was read from one, or is a default.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// What keys say together that none of them says alone: section, key, message.
+    fn contradiction(&self) -> Option<(&'static str, &'static str, String)> {
+        let roots = self.trust.roots.len();
+        if roots == 0 {
+            return Some(("trust", "roots", "no root: no trust bundle could ever be valid".to_owned()));
+        }
+        let mut sorted = self.trust.roots.clone();
+        sorted.sort();
+        sorted.dedup();
+        if sorted.len() != roots {
+            return Some(("trust", "roots", "the same file is listed twice".to_owned()));
+        }
+        match self.trust.threshold {
+            None if roots > 1 => {
+                let message = format!("{roots} roots: add threshold = N, how many of them must have signed");
+                return Some(("trust", "roots", message));
+            }
+            Some(threshold) if threshold == 0 || threshold > roots => {
+                let message =
+                    format!("threshold {threshold}: 1 to {roots} are possible with {roots} root(s)");
+                return Some(("trust", "threshold", message));
+            }
+            _ => {}
+        }
+        if self.agent.socket == self.agent.admin_socket {
+            return Some(("agent", "admin_socket", "the same path as socket".to_owned()));
+        }
+        None
+    }
+}
+
+/// A length of time, written as a whole number and a unit: `7s`, `5m`, `12h`, `400d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Duration);
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+impl Time {
+    fn parse(text: &str) -> Option<Self> {
+        let unit = text.chars().next_back()?;
+        let (_, seconds) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
+        let digits = text.strip_suffix(unit)?;
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        digits.parse::<u64>().ok()?.checked_mul(*seconds).map(|seconds| Self(Duration::from_secs(seconds)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (letter, unit) = UNITS
+            .into_iter()
+            .find(|(_, unit)| seconds != 0 && seconds.is_multiple_of(*unit))
+            .unwrap_or(('s', 1));
+        write!(f, "{}{letter}", seconds / unit)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| de::Error::custom("a length of time is written as 7s, 5m, 12h or 400d"))
+    }
+}
+
+/// A section whose reader is not in this version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+struct NotYet;
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer)?;
+        Err(de::Error::custom("nothing in this version reads this section: remove it"))
+    }
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    guard::plain(&path).map_err(de::Error::custom)?;
+    Ok(path)
+}
+
+fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    path(deserializer).map(Some)
+}
+
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let paths = Vec::<PathBuf>::deserialize(deserializer)?;
+    paths.iter().try_for_each(|path| guard::plain(path)).map_err(de::Error::custom)?;
+    Ok(paths)
+}
+
+fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let audience = String::deserialize(deserializer)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if audience.is_empty() || audience.len() > 128 || !audience.bytes().all(plain) {
+        return Err(de::Error::custom(
+            "an audience is 1 to 128 letters, digits, dashes, dots and underscores",
+        ));
+    }
+    Ok(audience)
+}
+
+fn between<'de, D, T>(deserializer: D, least: T, most: T) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + PartialOrd + fmt::Display,
+{
+    let value = T::deserialize(deserializer)?;
+    if value < least || value > most {
+        return Err(de::Error::custom(format!("{value}: {least} to {most} are possible")));
+    }
+    Ok(value)
+}
+
+fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    between(deserializer, 1, 256)
+}
+
+fn queue<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    between(deserializer, 0, 100_000)
+}
+
+fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    between(deserializer, 16, 65_536)
+}
+
+fn inflight_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    between(deserializer, 1024 * 1024, 1024 * 1024 * 1024)
+}
+
+fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    between(deserializer, Time(Duration::from_secs(1)), Time(Duration::from_secs(limits::VERDICT_SECONDS)))
+}
+
+fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    between(deserializer, Time(Duration::ZERO), Time(Duration::from_secs(60)))
+}
+
+/// Line and column of a byte.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (line, column)
+}
+
+/// Where `section.key` has its value; the start of the file where it has none.
+fn find(text: &str, section: &str, key: &str) -> usize {
+    toml::de::DeTable::parse(text)
+        .ok()
+        .and_then(|table| table.get_ref().get(section)?.get_ref().get(key).map(|value| value.span().start))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use super::{Config, ConfigError, Time};
+    use crate::guard::GuardError;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(Path::new("/c.toml"), text)
+    }
+
+    fn refused(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn the_file_of_the_manual_is_read() {
+        let text = r#"
+            [agent]
+            socket = "/run/pullward/verifier.sock"
+            admin_socket = "/run/pullward/admin.sock"
+            state_dir = "/var/lib/pullward"
+            [trust]
+            bundle = "/etc/pullward/trust.json"
+            roots = ["/etc/pullward/root.pub", "/etc/pullward/second.pub"]
+            threshold = 2
+            audience = "default"
+            [containerd]
+            flavour = "auto"
+            address = "/run/containerd/containerd.sock"
+            [registry]
+            hosts_dir = "/etc/containerd/certs.d"
+            auth_file = "/etc/pullward/auth.json"
+            offline = false
+            [store]
+            dir = "/var/lib/pullward/evidence"
+            retain = "400d"
+        "#;
+        let config = parse(text).unwrap();
+        assert_eq!(config.trust.required_roots(), 2);
+        assert_eq!(config.agent, Config::default().agent);
+        assert_eq!(config.store, Config::default().store);
+    }
+
+    #[test]
+    fn what_is_printed_gives_the_same_configuration() {
+        let mut config = Config::default();
+        assert_eq!(parse(&config.print()), Ok(config.clone()));
+        config.agent.socket_gid = Some(12);
+        config.registry.proxy = Some("http://proxy.example:3128".into());
+        config.registry.ca_file = Some("/etc/ca.pem".into());
+        config.trust.roots.push("/etc/pullward/b.pub".into());
+        config.trust.threshold = Some(1);
+        config.limits.drain = Time(Duration::ZERO);
+        assert_eq!(parse(&config.print()), Ok(config));
+    }
+
+    #[test]
+    fn unknown_keys_and_sections_are_refused_where_they_stand() {
+        assert_eq!(
+            refused("[agent]\nsocket = \"/a\"\n  sokcet = \"/b\"\n"),
+            "/c.toml:3:3: unknown field `sokcet`, expected one of `socket`, `admin_socket`, `socket_gid`, `state_dir`"
+        );
+        assert!(refused("[agnet]\n").starts_with("/c.toml:1:2: unknown field `agnet`"));
+        assert!(
+            refused("[agent]\ncri_socket = \"/x\"\n").starts_with("/c.toml:2:1: unknown field `cri_socket`")
+        );
+    }
+
+    #[test]
+    fn sections_of_later_versions_are_refused() {
+        for section in ["cri", "metrics", "inventory"] {
+            let text = refused(&format!("\n[{section}]\nsocket = \"/x\"\n"));
+            assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
+            assert!(text.starts_with("/c.toml:2:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_refused() {
+        assert_eq!(
+            refused("[agent]\nsocket = \"run/x.sock\"\n"),
+            "/c.toml:2:10: run/x.sock: not a plain absolute path: write it from / without . and .."
+        );
+        assert!(
+            refused("[trust]\nroots = [\"/a\", \"../b\"]\n").starts_with("/c.toml:2:9: ../b: not a plain")
+        );
+        assert!(
+            refused("[registry]\nca_file = \"ca.pem\"\n").starts_with("/c.toml:2:11: ca.pem: not a plain")
+        );
+    }
+
+    #[test]
+    fn several_roots_need_a_threshold_that_they_can_meet() {
+        assert_eq!(
+            refused("[trust]\nroots = [\"/a\", \"/b\"]\n"),
+            "/c.toml:2:9: 2 roots: add threshold = N, how many of them must have signed"
+        );
+        for (threshold, place) in [(0, "3:13"), (3, "3:13")] {
+            assert_eq!(
+                refused(&format!("[trust]\nroots = [\"/a\", \"/b\"]\nthreshold = {threshold}\n")),
+                format!("/c.toml:{place}: threshold {threshold}: 1 to 2 are possible with 2 root(s)")
+            );
+        }
+        assert_eq!(refused("trust.roots = []"), "/c.toml:1:15: no root: no trust bundle could ever be valid");
+        assert_eq!(
+            refused("trust.roots = [\"/a\", \"/a\"]\ntrust.threshold = 2"),
+            "/c.toml:1:15: the same file is listed twice"
+        );
+    }
+
+    #[test]
+    fn one_path_is_not_two_sockets() {
+        assert_eq!(
+            refused("[agent]\nadmin_socket = \"/run/pullward/verifier.sock\"\n"),
+            "/c.toml:2:16: the same path as socket"
+        );
+    }
+
+    #[test]
+    fn limits_have_limits() {
+        for bad in [
+            "workers = 0",
+            "workers = 257",
+            "workers = -1",
+            "queue = 100001",
+            "connections = 3",
+            "inflight_bytes = 1",
+            "deadline = \"8s\"",
+            "deadline = \"0s\"",
+            "drain = \"61s\"",
+            "deadline = 7",
+            "deadline = \"7\"",
+            "deadline = \"7 s\"",
+            "deadline = \"+7s\"",
+        ] {
+            let text = refused(&format!("[limits]\n{bad}\n"));
+            assert!(text.starts_with("/c.toml:2:"), "{bad}: {text}");
+        }
+        assert!(refused("[limits]\nworkers = 0\n").ends_with(": 0: 1 to 256 are possible"));
+    }
+
+    #[test]
+    fn broken_toml_is_refused_where_it_breaks() {
+        assert!(refused("[agent\n").starts_with("/c.toml:1:"));
+        assert!(
+            refused("[agent]\nsocket = \"/a\"\nsocket = \"/b\"\n").starts_with("/c.toml:3:1: duplicate key")
+        );
+        assert!(refused("trust.audience = \"a b\"").contains("an audience is"));
+        assert!(refused("containerd.flavour = \"k3s\"").contains("unknown variant `k3s`, expected `auto`"));
+    }
+
+    #[test]
+    fn times_overflow_into_an_error() {
+        assert_eq!(Time::parse("18446744073709551615d"), None);
+        assert_eq!(Time::parse("99999999999999999999s"), None);
+        assert_eq!(Time::parse("400d"), Some(Time(Duration::from_secs(34_560_000))));
+    }
+
+    #[test]
+    fn a_file_that_others_write_or_that_is_absent_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        assert_eq!(Config::load(&path), Err(ConfigError::Guard(GuardError::Absent(path.clone()))));
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).unwrap();
+        assert_eq!(
+            Config::load(&path),
+            Err(ConfigError::Guard(GuardError::Writable { path: path.clone(), mode: 0o646 }))
+        );
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(Config::load(&path), Ok(Config::default()));
+        fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
+        assert_eq!(Config::load(&path), Err(ConfigError::TooLarge(PathBuf::from(&path))));
+    }
+}

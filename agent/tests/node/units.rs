@@ -1,0 +1,61 @@
+//! The files under `systemd/` say the same as the program's defaults, and are as tight as promised.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pullward::config::Config;
+use pullward::containerd::drop_in::{self, Format};
+
+fn units() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd")
+}
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(units().join(name)).unwrap()
+}
+
+fn value<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn the_sockets_are_the_configurations_with_the_agents_modes() {
+    let agent = Config::default().agent;
+    for (name, path, mode) in
+        [("pullward.socket", agent.socket, "0660"), ("pullward-admin.socket", agent.admin_socket, "0600")]
+    {
+        let unit = unit(name);
+        assert_eq!(value(&unit, "ListenStream"), [path.to_str().unwrap()]);
+        assert_eq!(value(&unit, "SocketMode"), [mode]);
+        assert_eq!(value(&unit, "Service"), ["pullward.service"]);
+    }
+}
+
+#[test]
+fn the_service_outwaits_the_agents_own_drain() {
+    let unit = unit("pullward.service");
+    let seconds: u64 = value(&unit, "TimeoutStopSec")[0].strip_suffix('s').unwrap().parse().unwrap();
+    // The most that the configuration accepts is 60 s.
+    assert!(seconds > 60 && Config::default().limits.drain.0.as_secs() <= 60);
+}
+
+#[test]
+fn the_example_is_what_setup_prints() {
+    let folder = Path::new("/opt/containerd/image-verifier/bin");
+    assert_eq!(unit("containerd-pullward.toml"), drop_in::text(Format::Three, folder));
+}
+
+#[test]
+fn the_exposure_is_at_most_two() {
+    // Where there is no systemd there is nothing to measure it with; CI has it.
+    let measured = Command::new("systemd-analyze")
+        .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
+        .arg(units().join("pullward.service"))
+        .output();
+    if let Ok(output) = measured {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains("Overall exposure level"), "{text}");
+    }
+}
