@@ -250,6 +250,14 @@ pub(crate) fn pae(kind: &str, payload: &str) -> Vec<u8> {
     format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len()).into_bytes()
 }
 
+/// An SPKI as PEM.
+pub(crate) fn spki_pem(spki: &[u8]) -> String {
+    let text = base64(spki);
+    let lines: Vec<_> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+}
+
 /// SHA-256 in hex.
 pub(crate) fn hex_of(bytes: &[u8]) -> String {
     use sha2::Digest as _;
