@@ -20,7 +20,8 @@ use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Verif
 pub struct Question<'q> {
     /// The name that the image is asked for by. Without one no rule can match; a bare key needs none.
     pub reference: Option<&'q Reference>,
-    /// The digest that it was resolved to: the only thing that evidence can be about.
+    /// The digest that it was resolved to: the only thing that evidence can be about. A reference that carries
+    /// another one is a conflict, because patterns match the reference's.
     pub digest: Digest,
     /// The time of judgement. A time before the bundle's issue counts as the issue.
     pub time: UnixTime,
@@ -68,7 +69,8 @@ pub enum Standing {
     Ignored(Reason),
     /// It did not verify.
     Rejected(verify::Error),
-    /// It is on the bundle's list of revoked evidence; it was not looked into.
+    /// It is on the bundle's list of revoked evidence: the blob itself, or the payload that is signed in it, so that
+    /// wrapping it anew does not bring it back.
     Revoked,
 }
 
@@ -148,7 +150,9 @@ impl<'a> Judge<'a> {
             unreachable: false,
             limit: None,
         };
+        let named = question.reference.and_then(Reference::digest);
         judge.settled = match trust {
+            _ if named.is_some_and(|named| named != question.digest) => Some(Reason::DigestConflict),
             Trust::Key(_) => judge.push(Candidate::of_key()).err(),
             Trust::Bundle(bundle) => judge.find_rules(bundle, question).unwrap_or(Some(Reason::TrustInvalid)),
         };
@@ -209,10 +213,15 @@ impl<'a> Judge<'a> {
     /// Verifies one piece of evidence and counts what it adds. `source` is the digest of the evidence itself;
     /// `scratch` needs [`Evidence::scratch_bytes`].
     pub fn offer(&mut self, evidence: &Evidence<'_>, source: &Digest, scratch: &mut [u8]) -> Outcome<'a> {
-        let mut best = Outcome::of(Standing::Ignored(self.settled.unwrap_or(Reason::AllowedByRule)));
-        if let Trust::Bundle(bundle) = self.trust
-            && bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes()))
-        {
+        let fixed = self.candidates.first().and_then(|candidate| candidate.fixed);
+        let nobody_asks = self.settled.or(fixed).unwrap_or(Reason::InternalError);
+        let mut best = Outcome::of(Standing::Ignored(nobody_asks));
+        let revoked = match self.trust {
+            Trust::Bundle(bundle) => bundle.revoked().ok().map(|revoked| revoked.evidence()),
+            Trust::Key(_) => None,
+        };
+        let revoked = revoked.filter(|revoked| !revoked.is_empty());
+        if revoked.is_some_and(|revoked| revoked.contains(source.as_bytes())) {
             for candidate in &mut self.candidates {
                 candidate.reject(Reason::EvidenceRevoked);
             }
@@ -231,6 +240,14 @@ impl<'a> Judge<'a> {
                 (Trust::Bundle(_), None) => continue,
             };
             let outcome = match verified {
+                Ok(verified)
+                    if revoked.is_some_and(|revoked| {
+                        revoked.contains(Digest::of(verified.content()).as_bytes())
+                    }) =>
+                {
+                    candidate.reject(Reason::EvidenceRevoked);
+                    Outcome::of(Standing::Revoked)
+                }
                 Ok(verified) => candidate.count(&verified, self.trust),
                 Err(error) => {
                     if error == verify::Error::Budget {

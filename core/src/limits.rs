@@ -131,6 +131,23 @@ pub const KEYS: usize = 512;
 /// Most keys of one authority.
 pub const AUTHORITY_KEYS: usize = 64;
 
+/// Most identities of one keyless authority. Rules are checked against their authorities one by one, so what an
+/// authority holds is bounded; the number is ours.
+pub const AUTHORITY_IDENTITIES: usize = 256;
+
+/// Most trusted roots of a trust bundle.
+pub const TRUSTED_ROOTS: usize = 16;
+
+/// Largest trusted root, in bytes. Sigstore's have 7 to 10 KB, GitHub's list has 35.
+pub const TRUSTED_ROOT_BYTES: usize = 256 * 1024;
+
+/// Most keys that are revoked, and most authorities; each key of a rule is looked up in them for each piece of
+/// evidence. As many as there can be ([`KEYS`], [`AUTHORITIES`]).
+pub const REVOKED_KEYS: usize = 512;
+
+/// Most identities that are revoked, and most serials. The number is ours.
+pub const REVOKED_IDENTITIES: usize = 4096;
+
 /// Most authorities that one rule names in `signed_by`: who has signed is one machine word.
 pub const SIGNED_BY: usize = 64;
 
@@ -145,6 +162,9 @@ pub const LISTED_DIGESTS: usize = 1_000_000;
 
 /// Longest name in our own documents (rules, authorities, audiences), in bytes.
 pub const NAME_BYTES: usize = 128;
+
+/// Longest contact of a rule as it stands in the bundle, escapes included: [`WORDS_BYTES`], four bytes each.
+pub const CONTACT_BYTES: usize = 4 * WORDS_BYTES;
 
 // --- files that people write and commands read ---------------------------------------------------------------
 

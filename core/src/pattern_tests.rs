@@ -174,6 +174,33 @@ fn what_is_not_a_pattern_is_refused_and_the_meant_spelling_offered() {
     }
 }
 
+/// The rows of the table under a heading of the page in `docs/`, without the quotation marks of its cells.
+fn rows_of_the_page(heading: &str) -> std::vec::Vec<std::vec::Vec<&'static str>> {
+    let page = include_str!("../../docs/reference-matching.md");
+    let (_, rest) = page.split_once(heading).unwrap();
+    rest.lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect()
+}
+
+#[test]
+fn the_page_on_matching_shows_these_very_rows() {
+    let shown = rows_of_the_page("| pattern | reference | result |");
+    let here = GOLDEN.iter().map(|(pattern, reference, outcome)| {
+        std::vec![*pattern, *reference, if *outcome == Match { "match" } else { "miss" }]
+    });
+    assert_eq!(shown, here.collect::<std::vec::Vec<_>>());
+    let shown = rows_of_the_page("| as written | offered instead |");
+    let here = REFUSED.iter().filter_map(|(pattern, _, offered)| Some(std::vec![*pattern, (*offered)?]));
+    assert_eq!(shown, here.collect::<std::vec::Vec<_>>());
+    let shown = rows_of_the_page("| as written | normalised |");
+    let here = reference::tests::NORMALISED.iter().map(|(text, normalised)| std::vec![*text, *normalised]);
+    assert_eq!(shown, here.collect::<std::vec::Vec<_>>());
+}
+
 #[test]
 fn a_good_pattern_needs_no_suggestion() {
     for (text, _, _) in GOLDEN {

@@ -374,4 +374,4 @@ impl core::error::Error for ReferenceError {}
 
 #[cfg(test)]
 #[path = "reference_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ fn fill(text: &str) -> String {
 }
 
 /// What distribution's `ParseNormalizedNamed` and `TagNameOnly` make of these, written by hand.
-const NORMALISED: &[(&str, &str)] = &[
+pub(crate) const NORMALISED: &[(&str, &str)] = &[
     ("nginx", "docker.io/library/nginx:latest"),
     ("nginx:1.25", "docker.io/library/nginx:1.25"),
     ("nginx@{D}", "docker.io/library/nginx@{D}"),

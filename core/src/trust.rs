@@ -77,7 +77,8 @@ pub enum TrustError {
     Base64(encoding::Error),
     /// A pattern that is not one.
     Pattern,
-    /// A digest list that is not sorted, unique, lower-case hex of 64 digits each.
+    /// A digest list that is not sorted, unique, lower-case hex of 64 digits each, a digest that is not one, or a
+    /// trusted root that has another.
     Digests(&'static str),
     /// A threshold of 0, or above what can be reached.
     Threshold(&'static str),
@@ -241,22 +242,27 @@ impl TrustIndex {
         };
         read_name(members.audience, "audience")?;
         self.audience = root.span_of(members.audience.text())?;
-        self.read_authorities(&root, &members)?;
+        let roots = rule::check_trusted_roots(members.trusted_roots)?;
+        self.read_authorities(&root, &members, roots)?;
         self.read_digest_lists(&root, &members)?;
         self.read_rules(&root, &members)?;
         authority::check_override(members.override_, root, &self.authorities)?;
-        rule::check_trusted_roots(members.trusted_roots)?;
         rule::check_parts(members.parts)?;
         self.revoked = authority::RevokedSpans::read(members.revoked, root, &self.authorities)?;
         Ok(())
     }
 
-    fn read_authorities(&mut self, root: &Payload<'_>, members: &TopLevel<'_>) -> Result<(), TrustError> {
+    fn read_authorities(
+        &mut self,
+        root: &Payload<'_>,
+        members: &TopLevel<'_>,
+        trusted_roots: u64,
+    ) -> Result<(), TrustError> {
         let mut keys = 0_usize;
         for item in members.authorities.array()? {
             let item = item?;
             let authority = Authority::read(item)?;
-            keys = keys.saturating_add(authority.check()?);
+            keys = keys.saturating_add(authority.check(trusted_roots)?);
             if keys > limits::KEYS {
                 return Err(TrustError::TooMany("keys"));
             }

@@ -109,6 +109,7 @@ pub struct Verified<'s> {
     position: u8,
     key: KeyId,
     claim: Claim<'s>,
+    content: &'s [u8],
 }
 
 impl<'s> Verified<'s> {
@@ -128,6 +129,12 @@ impl<'s> Verified<'s> {
     #[must_use]
     pub fn claim(&self) -> &Claim<'s> {
         &self.claim
+    }
+
+    /// The payload that is signed, exactly as the signature has it.
+    #[must_use]
+    pub fn content(&self) -> &'s [u8] {
+        self.content
     }
 }
 
@@ -185,7 +192,12 @@ pub fn verify<'s>(
             let signer =
                 find_signer(payload, signature.bytes(), SignedFormat::CosignLegacy, None, keys, budget)?;
             simple_signing::check_payload(payload, digest).map_err(Error::SimpleSigning)?;
-            Ok(Verified { position: signer.position, key: signer.key.id(), claim: Claim::ImageSignature })
+            Ok(Verified {
+                position: signer.position,
+                key: signer.key.id(),
+                claim: Claim::ImageSignature,
+                content: payload,
+            })
         }
         Evidence::Envelope(bytes) => {
             let value = json::parse(bytes).map_err(|error| Error::Envelope(error.into()))?;
@@ -226,7 +238,7 @@ fn verify_envelope<'s>(
     } else {
         Claim::Attestation(statement.predicate_type())
     };
-    Ok(Verified { position: signer.position, key: signer.key.id(), claim })
+    Ok(Verified { position: signer.position, key: signer.key.id(), claim, content: signed.payload() })
 }
 
 fn find_signer(

@@ -30,6 +30,14 @@
 
 mod error;
 pub mod hostile;
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "only tests mint, and what fails here fails them"
+)]
+pub mod mint;
 mod node;
 mod peers;
 mod process;

@@ -44,7 +44,6 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         return Ok(policy);
     }
     check.problems.sort_by_key(|problem| problem.position);
-    check.problems.truncate(limits::POLICY_PROBLEMS);
     Err(check.problems)
 }
 
@@ -522,6 +521,10 @@ impl Check<'_> {
     }
 
     pub(super) fn report(&mut self, span: Range<usize>, fault: Fault) {
+        // Finding a place takes a look at all that is before it: not for a million bad lines.
+        if self.problems.len() >= limits::POLICY_PROBLEMS {
+            return;
+        }
         self.problems.push(self.source.problem(span, fault));
     }
 }

@@ -128,21 +128,31 @@ pub(super) fn of(
         warnings.push(Warning { path: source.path().to_owned(), position, doubt });
     };
     authorities(file, keys, &mut warn);
+    let tagless: Vec<Vec<(&str, Pattern<'_>)>> = file.rule.iter().map(tagless_patterns).collect();
+    // Patterns that an unconditional rule has taken, and which.
+    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
     for (index, rule) in file.rule.iter().enumerate() {
+        let name = rule.name.get_ref();
         if mode(rule) == Mode::Allow && rule.digests.is_none() {
-            warn(Some(rule.name.span()), Doubt::AllowUnpinned { rule: rule.name.get_ref().clone() });
+            warn(Some(rule.name.span()), Doubt::AllowUnpinned { rule: name.clone() });
         }
-        let earlier = file.rule.get(..index).unwrap_or_default();
-        let later = file.rule.get(index + 1..).unwrap_or_default();
+        let later = file.rule.iter().zip(&tagless).skip(index + 1);
         for pattern in rule.r#match.get_ref() {
-            let text = pattern.get_ref();
-            if let Some(taker) = earlier.iter().find(|taker| takes_all_of(taker, text)) {
-                let earlier = taker.name.get_ref().clone();
-                warn(Some(pattern.span()), Doubt::Unreachable { pattern: text.clone(), earlier });
+            let text = pattern.get_ref().as_str();
+            // Certainly the same or more: the pattern itself, without its tag, or everything.
+            let taker = ["**", text, split_tag(text).0].into_iter().find_map(|taker| taken.get(taker));
+            if let Some(earlier) = taker {
+                let earlier = (*earlier).to_owned();
+                warn(Some(pattern.span()), Doubt::Unreachable { pattern: text.to_owned(), earlier });
             }
-            if let Some(laxer) = laxer_without_tag(rule, text, later) {
+            if let Some(laxer) = laxer_without_tag(rule, text, later.clone()) {
                 let laxer = laxer.name.get_ref().clone();
-                warn(Some(pattern.span()), Doubt::TagBypass { pattern: text.clone(), laxer });
+                warn(Some(pattern.span()), Doubt::TagBypass { pattern: text.to_owned(), laxer });
+            }
+        }
+        if rule.digests.is_none() && rule.namespaces.is_none() {
+            for pattern in patterns(rule) {
+                taken.entry(pattern).or_insert(name);
             }
         }
     }
@@ -198,19 +208,14 @@ fn mode(rule: &Rule) -> Mode {
     rule.mode.as_ref().map(|mode| *mode.get_ref()).unwrap_or_default()
 }
 
-/// Whether a rule looks at nothing but the reference.
-fn is_unconditional(rule: &Rule) -> bool {
-    rule.digests.is_none() && rule.namespaces.is_none()
-}
-
 fn patterns(rule: &Rule) -> impl Iterator<Item = &str> {
     rule.r#match.get_ref().iter().map(|pattern| pattern.get_ref().as_str())
 }
 
-/// Whether a rule certainly matches everything that a pattern matches: by being it, or by being `**`.
-fn takes_all_of(rule: &Rule, pattern: &str) -> bool {
-    is_unconditional(rule)
-        && patterns(rule).any(|own| own == "**" || own == pattern || own == split_tag(pattern).0)
+/// The patterns that a pull by digest can match: those without a tag.
+fn tagless_patterns(rule: &Rule) -> Vec<(&str, Pattern<'_>)> {
+    let parsed = patterns(rule).filter_map(|text| Some((text, Pattern::parse(text).ok()?)));
+    parsed.filter(|(_, pattern)| pattern.tag().is_none()).collect()
 }
 
 /// A pattern without its tag and digest, and whether it had a tag.
@@ -224,20 +229,20 @@ fn split_tag(pattern: &str) -> (&str, Option<&str>) {
 }
 
 /// A later rule that asks for less and takes what a tag pattern misses because a pull by digest has no tag.
-fn laxer_without_tag<'r>(rule: &Rule, pattern: &str, later: &'r [Rule]) -> Option<&'r Rule> {
+fn laxer_without_tag<'r>(
+    rule: &Rule,
+    pattern: &str,
+    mut later: impl Iterator<Item = (&'r Rule, &'r Vec<(&'r str, Pattern<'r>)>)>,
+) -> Option<&'r Rule> {
     let (repository, tag) = split_tag(pattern);
     tag?;
     // One name that the repository pattern matches: wildcards replaced by a letter.
     let example = repository.replace("**", "x").replace(['*', '?'], "x");
-    let reference = Reference::parse(&format!("{example}@{}", Digest::of(b"")));
-    let next = later.iter().find(|next| {
-        patterns(next).any(|own| {
-            own == repository
-                || reference
-                    .as_ref()
-                    .is_ok_and(|reference| Pattern::parse(own).is_ok_and(|own| own.matches(reference)))
-        })
-    })?;
+    let reference = Reference::parse(&format!("{example}@{}", Digest::of(b""))).ok();
+    let takes = |(text, own): &(&str, Pattern<'_>)| {
+        *text == repository || reference.as_ref().is_some_and(|reference| own.matches(reference))
+    };
+    let (next, _) = later.find(|(_, own)| own.iter().any(takes))?;
     (strictness(next) < strictness(rule)).then_some(next)
 }
 

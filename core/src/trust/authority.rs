@@ -2,7 +2,7 @@
 
 use super::{
     DigestList, KeyId, KeyType, NamedSlot, Payload, PublicKey, Span, TrustError, UnixTime, UnknownKeys,
-    Value, json, limits, name_hash, need, read_name, read_optional_time, read_spki,
+    Value, limits, name_hash, need, read_name, read_optional_time, read_spki,
 };
 use crate::encoding;
 use crate::verify::KeyState;
@@ -12,6 +12,8 @@ use crate::verify::KeyState;
 pub struct Authority<'a> {
     name: &'a str,
     kind: AuthorityKind,
+    /// Place of a keyless one's root among the trusted roots.
+    trusted_root: Option<u64>,
     /// Keys, or identities.
     items: Value<'a>,
 }
@@ -32,20 +34,22 @@ impl<'a> Authority<'a> {
             value.object()?.fields(names, UnknownKeys::Refuse)?;
         let name = read_name(need(name, "name")?, "authorities")?;
         let kind = need(kind, "kind")?.string()?.as_plain()?;
-        let (kind, items) = match (kind, keys, trusted_root, identities) {
-            ("key", Some(keys), None, None) => (AuthorityKind::Key, keys),
+        let (kind, trusted_root, items) = match (kind, keys, trusted_root, identities) {
+            ("key", Some(keys), None, None) => (AuthorityKind::Key, None, keys),
             ("keyless", None, Some(root), Some(identities)) => {
-                root.unsigned()?;
-                (AuthorityKind::Keyless, identities)
+                (AuthorityKind::Keyless, Some(root.unsigned()?), identities)
             }
             _ => return Err(TrustError::Word("kind")),
         };
-        Ok(Self { name, kind, items })
+        Ok(Self { name, kind, trusted_root, items })
     }
 
-    /// Checks every item and returns the number of keys.
-    pub(super) fn check(&self) -> Result<usize, TrustError> {
+    /// Checks every item, knowing how many trusted roots there are, and returns the number of keys.
+    pub(super) fn check(&self, roots: u64) -> Result<usize, TrustError> {
         if self.kind == AuthorityKind::Keyless {
+            if self.trusted_root.is_none_or(|root| root >= roots) {
+                return Err(TrustError::UnknownName("trusted_root"));
+            }
             let mut count = 0_usize;
             for item in self.items.array()? {
                 let [issuer, subject] = item?.object()?.fields(["issuer", "subject"], UnknownKeys::Refuse)?;
@@ -57,7 +61,8 @@ impl<'a> Authority<'a> {
                 }
                 count = count.saturating_add(1);
             }
-            return if count == 0 { Err(TrustError::TooMany("identities")) } else { Ok(0) };
+            let bounded = (1..=limits::AUTHORITY_IDENTITIES).contains(&count);
+            return if bounded { Ok(0) } else { Err(TrustError::TooMany("identities")) };
         }
         let mut ids: heapless::Vec<KeyId, { limits::AUTHORITY_KEYS }> = heapless::Vec::new();
         for key in self.keys()? {
@@ -192,16 +197,20 @@ impl RevokedSpans {
             need(reason, "reason")?.string()?;
         }
         let keys = need(keys, "keys")?;
+        bounded(keys, limits::REVOKED_KEYS, "revoked.keys")?;
         for item in keys.array()? {
             encoding::hex32(read_entry(item?, "key")?).map_err(|_| TrustError::Digests("revoked.keys"))?;
         }
         let authorities = need(authorities, "authorities")?;
+        bounded(authorities, limits::REVOKED_KEYS, "revoked.authorities")?;
         for item in authorities.array()? {
             if find(payload, slots, read_entry(item?, "authority")?)?.is_none() {
                 return Err(TrustError::UnknownName("revoked.authorities"));
             }
         }
-        for item in need(identities, "identities")?.array()? {
+        let identities = need(identities, "identities")?;
+        bounded(identities, limits::REVOKED_IDENTITIES, "revoked.identities")?;
+        for item in identities.array()? {
             let names = ["issuer", "subject", "from", "reason"];
             let [issuer, subject, from, reason] = item?.object()?.fields(names, UnknownKeys::Refuse)?;
             for text in [need(issuer, "issuer")?, need(subject, "subject")?, need(reason, "reason")?] {
@@ -209,7 +218,9 @@ impl RevokedSpans {
             }
             read_optional_time(need(from, "from")?)?;
         }
-        for item in need(serials, "serials")?.array()? {
+        let serials = need(serials, "serials")?;
+        bounded(serials, limits::REVOKED_IDENTITIES, "revoked.serials")?;
+        for item in serials.array()? {
             read_entry(item?, "serial")?;
         }
         Ok(Self {
@@ -270,6 +281,11 @@ impl<'a> Revoked<'a> {
     }
 }
 
+/// Checks how many items a list has; what is in them is read by the caller.
+fn bounded(list: Value<'_>, most: usize, name: &'static str) -> Result<(), TrustError> {
+    if list.array()?.nth(most).is_some() { Err(TrustError::TooMany(name)) } else { Ok(()) }
+}
+
 /// One revocation: what, from when on, why.
 fn read_entry<'a>(value: Value<'a>, what: &'static str) -> Result<&'a str, TrustError> {
     let [entry, from, reason] = value.object()?.fields([what, "from", "reason"], UnknownKeys::Refuse)?;
@@ -289,23 +305,25 @@ pub(super) fn check_override(
     }
     let names = ["authorities", "threshold", "max", "local_root"];
     let [authorities, threshold, max, local_root] = value.object()?.fields(names, UnknownKeys::Refuse)?;
-    let mut count = 0_u64;
+    let mut distinct: heapless::Vec<&str, { limits::THRESHOLD_SIGNATURES }> = heapless::Vec::new();
     for name in need(authorities, "authorities")?.array()? {
-        if find(payload, slots, name?.string()?.as_plain()?)?.is_none() {
+        let name = name?.string()?.as_plain()?;
+        // One that is named twice would make a threshold reachable on paper only.
+        if distinct.contains(&name) {
+            return Err(TrustError::Duplicate("override"));
+        }
+        if find(payload, slots, name)?.is_none() {
             return Err(TrustError::UnknownName("override"));
         }
-        count = count.saturating_add(1);
-    }
-    if count > u64::try_from(limits::THRESHOLD_SIGNATURES).unwrap_or(u64::MAX) {
-        return Err(TrustError::TooMany("override"));
+        distinct.push(name).map_err(|_| TrustError::TooMany("override"))?;
     }
     let threshold = need(threshold, "threshold")?.unsigned()?;
-    if threshold == 0 || threshold > count {
+    if threshold == 0 || threshold > u64::try_from(distinct.len()).unwrap_or(0) {
         return Err(TrustError::Threshold("override"));
     }
     need(max, "max")?.unsigned()?;
     match need(local_root, "local_root")?.string()?.as_plain()? {
         "off" | "on" => Ok(()),
-        _ => Err(TrustError::Json(json::Error::WrongType)),
+        _ => Err(TrustError::Word("local_root")),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use ureq::http::{Method, Request};
 
-use crate::{Error, Peers, Process, Workspace};
+use crate::{Error, Peers, Process, Signal, Workspace};
 
 /// A registry starts in some 30 ms; a loaded machine is given more.
 const READY: Duration = Duration::from_secs(20);
@@ -138,6 +138,15 @@ impl Registry {
         process.wait_ready(READY, || self.call(Method::GET, "", None, &[]).is_ok())?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Sends its process a signal, to make it stand still and go on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system refuses, [`Error::Unexpected`] when it is stopped.
+    pub fn signal(&mut self, signal: Signal) -> Result<(), Error> {
+        let process = self.process.as_mut().ok_or_else(|| Error::unexpected("registry", "not running"))?;
+        process.signal(signal)
     }
 
     /// `127.0.0.1:PORT`.

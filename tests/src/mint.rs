@@ -1,0 +1,31 @@
+//! A small signing world: keys, evidence and trust bundles made at run time, and wrong ones on purpose.
+//!
+//! Nothing here is a fixed byte: keys come from the operating system's randomness, so no private key is ever in the
+//! repository and no test can pass because a signature was copied. The seed is printed, and `PULLWARD_SEED` brings
+//! a run back.
+//!
+//! - [`Signer`] makes keys of every kind and signs with the right hash or a wrong one;
+//! - [`Forge`] makes one piece of evidence, honest until a step of it is overridden: what is signed, how, and what
+//!   is done to it afterwards. An attack is one line;
+//! - [`Trust`] makes the payload of a trust bundle in exactly the order of its members, and [`sign_trust`] its
+//!   envelope;
+//! - [`Node`] is the core with a bundle loaded, asked one question.
+//!
+//! The formats are written here a second time, from their specifications and from what cosign writes, and share no
+//! code with the core: a misreading in one shows as a disagreement with the other. What this does *not* do: decide
+//! what the right answer is. Tests write it down.
+
+mod forge;
+mod judge;
+mod random;
+mod rsa;
+mod signer;
+mod trust;
+mod world;
+
+pub use forge::{Forge, Form, Minted, edit, pae, payload, statement};
+pub use judge::{Answer, Ask, Node, ask_key};
+pub use random::Random;
+pub use signer::{Scheme, Signer, pem};
+pub use trust::{Authority, Key, Revoked, Rule, Trust, sign_trust, trust_envelope};
+pub use world::{World, digest, instant, world};

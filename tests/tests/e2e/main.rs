@@ -1,0 +1,21 @@
+//! pullward's own programs against the real parts: what the demo shows, and more, with exact reason codes.
+//!
+//! [`pulls`] has a real containerd and both ways to pull; [`faults`] what happens while the agent is gone, stands still,
+//! or is not what it should be; [`trust`] bundles that come and are refused; [`formats`] every signature that cosign
+//! makes; [`offline`] the store on disk; [`oracle`] whether cosign and we agree; [`load`] two hundred at a time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
+)]
+
+mod faults;
+mod formats;
+mod load;
+mod offline;
+mod oracle;
+mod pulls;
+mod stage;
+mod trust;
