@@ -108,7 +108,7 @@ pub struct PublicKey {
 
 #[derive(Debug, Clone)]
 #[cfg_attr(
-    any(feature = "p384", feature = "ed25519", feature = "rsa"),
+    feature = "rsa",
     expect(clippy::large_enum_variant, reason = "no allocation here, and keys are held one at a time")
 )]
 enum Material {
