@@ -241,8 +241,9 @@ impl<'a> Judge<'a> {
             };
             let outcome = match verified {
                 Ok(verified)
-                    if revoked
-                        .is_some_and(|revoked| revoked.contains(Digest::of(verified.content()).as_bytes())) =>
+                    if revoked.is_some_and(|revoked| {
+                        revoked.contains(Digest::of(verified.content()).as_bytes())
+                    }) =>
                 {
                     candidate.reject(Reason::EvidenceRevoked);
                     Outcome::of(Standing::Revoked)

@@ -44,7 +44,8 @@ impl Random {
     /// Fills a buffer.
     pub fn fill(&mut self, out: &mut [u8]) {
         for part in out.chunks_mut(32) {
-            let block = Sha256::new().chain_update(self.seed).chain_update(self.counter.to_le_bytes()).finalize();
+            let block =
+                Sha256::new().chain_update(self.seed).chain_update(self.counter.to_le_bytes()).finalize();
             self.counter += 1;
             part.copy_from_slice(&block[..part.len()]);
         }

@@ -7,9 +7,9 @@ use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner as _;
 use pullward_core::signature::{KeyType, PublicKey, SignedFormat};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
+use super::Random;
 use super::random::hex;
 use super::rsa::{self, der};
-use super::Random;
 
 /// What is put between a message and the signature primitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +176,8 @@ impl Signer {
 #[must_use]
 pub fn pem(spki: &[u8]) -> String {
     let text = STANDARD.encode(spki);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| core::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| core::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 

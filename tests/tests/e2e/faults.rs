@@ -61,8 +61,9 @@ fn an_agent_killed_half_way_is_a_denial() -> Outcome {
     let mut command = scene.node.hook_command(name, digest);
     command.stdout(std::process::Stdio::piped()).stdin(std::process::Stdio::piped());
     let mut hook = command.spawn().unwrap();
-    std::io::Write::write_all(&mut hook.stdin.take().unwrap(), descriptor(MANIFEST, digest, 426).as_bytes()).unwrap();
-    let status = || scene.node.status().is_ok_and(|status| status["in_flight"].as_u64() > Some(0));
+    std::io::Write::write_all(&mut hook.stdin.take().unwrap(), descriptor(MANIFEST, digest, 426).as_bytes())
+        .unwrap();
+    let status = || scene.node.status().is_ok_and(|status| status["verdicts"]["running"].as_u64() > Some(0));
     pullward_tests::wait_until("a verdict under way", Duration::from_secs(10), status)?;
     scene.node.agent()?.signal(Signal::Kill)?;
     let output = hook.wait_with_output().unwrap();
@@ -170,9 +171,18 @@ fn a_question_that_containerd_does_not_ask_is_refused() -> Outcome {
     let (name, digest) = scene.signed.split_once('@').unwrap();
     let good = descriptor(MANIFEST, digest, 426);
     let other = format!("sha256:{}", "0".repeat(64));
-    let huge = format!("{{\"mediaType\":\"{MANIFEST}\",\"digest\":\"{digest}\",\"size\":1,\"annotations\":{{\"a\":\"{}\"}}}}", "x".repeat(1 << 20));
+    let huge = format!(
+        "{{\"mediaType\":\"{MANIFEST}\",\"digest\":\"{digest}\",\"size\":1,\"annotations\":{{\"a\":\"{}\"}}}}",
+        "x".repeat(1 << 20)
+    );
     for (what, name, digest, descriptor, reason) in [
-        ("the descriptor of something else", name, digest, descriptor(MANIFEST, &other, 426), "descriptor-invalid"),
+        (
+            "the descriptor of something else",
+            name,
+            digest,
+            descriptor(MANIFEST, &other, 426),
+            "descriptor-invalid",
+        ),
         ("no descriptor", name, digest, String::new(), "descriptor-invalid"),
         ("half a descriptor", name, digest, good[..good.len() / 2].to_owned(), "descriptor-invalid"),
         ("a descriptor of 1 MB", name, digest, huge, "descriptor-invalid"),

@@ -100,10 +100,9 @@ fn a_layout_under_a_policy_needs_its_name() -> Outcome {
     let trust = ["--trust", &trust, "--root", &root];
     let unnamed = ground.pullward.run(&ground.workspace, &[&["verify"][..], &trust, &[&target]].concat())?;
     assert_eq!(unnamed.code, 64, "{}", unnamed.all());
-    for (name, expected) in [
-        ("registry.example/team/app:v1", (0, "signed")),
-        ("registry.example/other/app:v1", (1, "no-rule")),
-    ] {
+    for (name, expected) in
+        [("registry.example/team/app:v1", (0, "signed")), ("registry.example/other/app:v1", (1, "no-rule"))]
+    {
         let (code, verdict) = ground.verify(&[&trust[..], &["--as", name, &target]].concat())?;
         assert_eq!((code, reason(&verdict).as_str()), expected, "{name}");
         assert_eq!(verdict["digest"], digest_of(&image));

@@ -76,7 +76,8 @@ fn a_signed_index_is_pulled_and_a_signed_part_of_an_unsigned_one_is_not() -> Out
     let scene = Scene::set(&ground)?;
     let cosign = ground.cosign(CosignVersion::Three)?;
     let crane = ground.crane();
-    let arm = crane.push_for(&scene.registry.reference("team/app:arm"), &Image::named("app"), "linux/s390x")?;
+    let arm =
+        crane.push_for(&scene.registry.reference("team/app:arm"), &Image::named("app"), "linux/s390x")?;
     let good = crane.push_index(&scene.registry.reference("team/app:all"), &[&scene.signed, &arm])?;
     cosign.sign(&scene.key, &good)?;
     let bad = crane.push_index(&scene.registry.reference("team/app:part"), &[&scene.signed])?;
@@ -114,7 +115,10 @@ fn no_layer_is_fetched_before_the_verdict() -> Outcome {
     refused(cri.pull(&unsigned), "unsigned");
     refused(containerd.transfer("k8s.io", &unsigned), "unsigned");
     let asked = scene.registry.accesses().split_off(before);
-    assert!(asked.iter().any(|access| access.path.contains(digest_of(&unsigned))), "containerd asked: {asked:?}");
+    assert!(
+        asked.iter().any(|access| access.path.contains(digest_of(&unsigned))),
+        "containerd asked: {asked:?}"
+    );
     assert_eq!(fetches(&of_unsigned, &asked), 0, "{asked:?}");
 
     // With the agent standing still the verdict takes as long as the hook waits, and still nothing is fetched.
@@ -128,7 +132,8 @@ fn no_layer_is_fetched_before_the_verdict() -> Outcome {
     cri.pull(&scene.tag())?;
     let asked = scene.registry.accesses().split_off(before);
     assert_eq!(fetches(&of_signed, &asked), 2, "{asked:?}");
-    let evidence = asked.iter().position(|access| access.path.contains("sha256-")).expect("our look for signatures");
+    let evidence =
+        asked.iter().position(|access| access.path.contains("sha256-")).expect("our look for signatures");
     let layer = asked.iter().position(|access| of_signed.contains(&access.path)).unwrap();
     assert!(evidence < layer, "{asked:?}");
     ran("e2e::T-118")
@@ -147,13 +152,22 @@ fn setup_puts_one_file_first_and_containerd_says_that_it_is_loaded() -> Outcome 
     let answer = ground.pullward.run(
         &ground.workspace,
         &[
-            "setup", "containerd", "--config", &config, "--bin-dir", &folder, "--verifier", &verifier,
-            "--containerd-config", &containerd.config_file().display().to_string(),
+            "setup",
+            "containerd",
+            "--config",
+            &config,
+            "--bin-dir",
+            &folder,
+            "--verifier",
+            &verifier,
+            "--containerd-config",
+            &containerd.config_file().display().to_string(),
         ],
     )?;
     assert_eq!(answer.code, 0, "{}", answer.all());
     assert!(answer.err.contains("verifier plugin loaded"), "{}", answer.all());
-    let entries: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let entries: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(entries, ["00-pullward-verifier"]);
     assert!(containerd.has_plugin("bindir")?);
     containerd.cri()?.pull(&scene.tag())?;

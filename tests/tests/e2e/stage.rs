@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pullward_tests::{
-    Containerd, ContainerdVersion, Cosign, CosignVersion, Crane, Error, Image, KeyPair, Node, Peers, Pullward,
-    Registry, Settings, Workspace, descriptor,
+    Containerd, ContainerdVersion, Cosign, CosignVersion, Crane, Error, Image, KeyPair, Node, Peers,
+    Pullward, Registry, Settings, Workspace, descriptor,
 };
 use serde_json::Value;
 

@@ -62,7 +62,11 @@ fn evidence_has_exactly_one_signature() {
         ] {
             let bad = Forge::new(form, signer, &digest("app")).after(replace_signatures(signatures)).mint();
             // Two items are too many whatever they are, once the first is readable.
-            let error = if signatures == "null,null" { dsse::Error::SignatureCount } else { dsse::Error::Json(error) };
+            let error = if signatures == "null,null" {
+                dsse::Error::SignatureCount
+            } else {
+                dsse::Error::Json(error)
+            };
             let reason = match error {
                 dsse::Error::SignatureCount => Reason::EnvelopeSignatures,
                 _ => Reason::EnvelopeMalformed,
@@ -120,7 +124,8 @@ fn another_payload_type_is_refused_even_where_it_is_signed() {
 fn payload_and_signature_are_strict_base64() {
     let signer = world().p256(0);
     // A predicate that puts characters of both alphabets into the base64.
-    let full = edit(&statement(&digest("app")), "\"predicate\":{}", r#""predicate":{"x":"??>>??>>??>>???>>>"}"#);
+    let full =
+        edit(&statement(&digest("app")), "\"predicate\":{}", r#""predicate":{"x":"??>>??>>??>>???>>>"}"#);
     let text = STANDARD.encode(&full);
     assert!(text.contains('+') && text.contains('/'), "the predicate was chosen for that");
     let padded = (0..3).map(|n| format!("{full}{}", " ".repeat(n))).find(|text| text.len() % 3 == 1).unwrap();
@@ -135,10 +140,20 @@ fn payload_and_signature_are_strict_base64() {
         for (what, payload, changed, error) in [
             ("stray bits", &padded, stray(&one_byte_over), encoding::Error::StrayBits),
             ("no padding", &padded, one_byte_over.trim_end_matches('=').into(), encoding::Error::Length),
-            ("half the padding", &padded, one_byte_over.strip_suffix('=').unwrap().into(), encoding::Error::Length),
+            (
+                "half the padding",
+                &padded,
+                one_byte_over.strip_suffix('=').unwrap().into(),
+                encoding::Error::Length,
+            ),
             ("too much padding", &padded, format!("{one_byte_over}="), encoding::Error::Length),
             ("mixed", &full, text.replacen('/', "_", 1), encoding::Error::MixedAlphabets),
-            ("mixed the other way", &full, URL_SAFE.encode(&full).replacen('-', "+", 1), encoding::Error::MixedAlphabets),
+            (
+                "mixed the other way",
+                &full,
+                URL_SAFE.encode(&full).replacen('-', "+", 1),
+                encoding::Error::MixedAlphabets,
+            ),
             ("space", &full, text.replacen('/', " ", 1), encoding::Error::Character),
             ("line feed", &full, format!("{}\\n{}", &text[..76], &text[76..]), encoding::Error::Character),
             ("beyond ASCII", &full, format!("\u{e9}{}", &text[1..]), encoding::Error::Character),
@@ -170,7 +185,11 @@ fn payload_and_signature_are_strict_base64() {
                 .payload(full.clone())
                 .after(|outer| edit(&outer, &text, &changed))
                 .mint();
-            assert_eq!(Node::from(signer).ask(&Ask::about("app").with(minted)).verdict(), SIGNED, "{changed}");
+            assert_eq!(
+                Node::from(signer).ask(&Ask::about("app").with(minted)).verdict(),
+                SIGNED,
+                "{changed}"
+            );
         }
     }
 }
@@ -208,7 +227,8 @@ fn what_a_bundle_excludes_is_refused_by_name() {
     let hint = format!("{{\"hint\":\"{}\"}}", signer.hint());
     let key = format!("\"publicKey\":{hint}");
     let v3 = "application/vnd.dev.sigstore.bundle.v0.3+json";
-    let version = |to: &'static str| (v3.to_string(), to.to_string(), bundle::Error::Version, Reason::BundleVersion);
+    let version =
+        |to: &'static str| (v3.to_string(), to.to_string(), bundle::Error::Version, Reason::BundleVersion);
     let material = |to: &str, error, reason| (key.clone(), to.to_string(), error, reason);
     let (certificate, content) = (
         (bundle::Error::Certificate, Reason::CertificateUnsupported),
@@ -275,10 +295,15 @@ fn bytes_around_an_envelope_are_refused() {
             (format!("[{}]", right.text()), json::Error::WrongType),
             (format!("\u{feff}{}", right.text()), json::Error::Syntax { at: 0 }),
             (String::new(), json::Error::Syntax { at: 0 }),
-            (right.text()[..right.text().len() - 1].to_string(), json::Error::Syntax { at: right.text().len() - 1 }),
+            (
+                right.text()[..right.text().len() - 1].to_string(),
+                json::Error::Syntax { at: right.text().len() - 1 },
+            ),
         ] {
             let (bad, error) = match form {
-                Form::Bundle => (Minted::Bundle(text.into()), verify::Error::Bundle(bundle::Error::Json(error))),
+                Form::Bundle => {
+                    (Minted::Bundle(text.into()), verify::Error::Bundle(bundle::Error::Json(error)))
+                }
                 _ => (Minted::Envelope(text.into()), verify::Error::Envelope(dsse::Error::Json(error))),
             };
             refused(signer, &bad, error, Reason::EnvelopeMalformed, "around");
@@ -291,7 +316,10 @@ fn what_later_versions_add_is_skipped() {
     let signer = world().p256(0);
     let grown = Forge::new(Form::Bundle, signer, &digest("app"))
         .after_edit("\"dsseEnvelope\":{", r#""new":[1,{"a":null}],"dsseEnvelope":{"new":true,"#)
-        .after_edit("\"publicKey\"", r#""tlogEntries":[],"timestampVerificationData":{},"certificate":null,"publicKey""#)
+        .after_edit(
+            "\"publicKey\"",
+            r#""tlogEntries":[],"timestampVerificationData":{},"certificate":null,"publicKey""#,
+        )
         .after(|text| text.replace(":", " :\r\n\t"))
         .mint();
     // Neither base64 nor the media types have a colon: only the JSON was stretched.
@@ -383,7 +411,13 @@ fn every_kind_of_key_refuses_every_wrong_envelope() {
         let signer = world().key(kind, 0);
         for form in Form::DSSE {
             let bad = Forge::new(form, signer, &digest("app")).after(replace_signatures("")).mint();
-            refused(signer, &bad, envelope(form, dsse::Error::SignatureCount), Reason::EnvelopeSignatures, "none");
+            refused(
+                signer,
+                &bad,
+                envelope(form, dsse::Error::SignatureCount),
+                Reason::EnvelopeSignatures,
+                "none",
+            );
             let bad = Forge::new(form, signer, &digest("app")).payload_type("text/plain").mint();
             refused(signer, &bad, opened(dsse::Error::PayloadType), Reason::PayloadType, "type");
         }

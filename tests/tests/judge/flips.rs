@@ -132,7 +132,9 @@ fn random_bytes_never_verify() {
             1 => Minted::Bundle(noise),
             // A payload that is nobody's, with a signature that reads.
             2 => Minted::SimpleSigning { signature: STANDARD.encode(random.bytes(70)), payload: noise },
-            _ => Minted::SimpleSigning { signature: STANDARD.encode(&noise[..length.min(8)]), payload: noise },
+            _ => {
+                Minted::SimpleSigning { signature: STANDARD.encode(&noise[..length.min(8)]), payload: noise }
+            }
         };
         let answer = ask_key(&keys[n % keys.len()], &Ask::about("app").with(minted));
         assert_eq!(answer.ruling, Ruling::Deny, "{answer:?}");

@@ -68,7 +68,10 @@ fn a_revocation_from_some_time_on_holds_for_all_of_it() {
     let entry = Revoked::entry("key", &world().p256(0).id_hex());
     for from in ["2026-11-24T13:00:00Z", "2030-01-01T00:00:00Z"] {
         let entry = edit(&entry, "\"from\":null", &format!("\"from\":\"{from}\""));
-        assert_eq!(revoking(|revoked| revoked.keys = entry).ask(&signed_by(0)).verdict(), deny(Reason::KeyRevoked));
+        assert_eq!(
+            revoking(|revoked| revoked.keys = entry).ask(&signed_by(0)).verdict(),
+            deny(Reason::KeyRevoked)
+        );
     }
 }
 
@@ -122,7 +125,8 @@ fn evidence_revoked_by_its_signed_payload_stays_revoked_in_another_wrapping() {
             assert_eq!(answer.standings(), [Standing::Revoked]);
         }
         // Another statement by the same key is not that evidence.
-        let other = Forge::new(form, world().p256(0), &digest("app")).payload_edit("\"predicate\":{}", "\"predicate\":{\"a\":1}");
+        let other = Forge::new(form, world().p256(0), &digest("app"))
+            .payload_edit("\"predicate\":{}", "\"predicate\":{\"a\":1}");
         assert_eq!(node.ask(&Ask::about("app").with(other.mint())).verdict(), SIGNED);
     }
 }
@@ -131,8 +135,16 @@ fn evidence_revoked_by_its_signed_payload_stays_revoked_in_another_wrapping() {
 fn retired_and_windowed_keys_do_not_count_without_a_receipt_or_a_time() {
     for (change, state, reason) in [
         ((|key: &mut Key| key.retired = true) as fn(&mut Key), KeyState::Retired, Reason::KeyRetired),
-        (|key| key.valid_from = Some("2020-01-01T00:00:00Z".into()), KeyState::Windowed, Reason::KeyWindowNoTime),
-        (|key| key.valid_until = Some("2030-01-01T00:00:00Z".into()), KeyState::Windowed, Reason::KeyWindowNoTime),
+        (
+            |key| key.valid_from = Some("2020-01-01T00:00:00Z".into()),
+            KeyState::Windowed,
+            Reason::KeyWindowNoTime,
+        ),
+        (
+            |key| key.valid_until = Some("2030-01-01T00:00:00Z".into()),
+            KeyState::Windowed,
+            Reason::KeyWindowNoTime,
+        ),
         (
             |key| {
                 key.valid_from = Some("2026-12-01T00:00:00Z".into());
@@ -154,7 +166,10 @@ fn retired_and_windowed_keys_do_not_count_without_a_receipt_or_a_time() {
                 assert_eq!(answer.verdict(), deny(reason));
                 assert_eq!(answer.error(), Some(Error::Key(state)));
             }
-            assert_eq!(node.ask(&Ask::about("app").with(good(Form::Bundle, world().p256(3)))).verdict(), SIGNED);
+            assert_eq!(
+                node.ask(&Ask::about("app").with(good(Form::Bundle, world().p256(3)))).verdict(),
+                SIGNED
+            );
             // About another image the key's state is still what is found first.
             let other = Forge::new(Form::Bundle, signer, &digest("other")).mint();
             assert_eq!(node.ask(&Ask::about("app").with(other)).verdict(), deny(reason));
@@ -219,8 +234,12 @@ fn an_index_of_nothing_trusts_nothing() {
     let payload = Trust::new(Vec::new(), vec![Rule::mode("all", "allow")]).payload();
     let index = TrustIndex::new();
     let reference = Reference::parse("registry.example/app").unwrap();
-    let question =
-        Question { reference: Some(&reference), digest: digest("app"), time: UnixTime(0), pod_namespace: None };
+    let question = Question {
+        reference: Some(&reference),
+        digest: digest("app"),
+        time: UnixTime(0),
+        pod_namespace: None,
+    };
     let judge = Judge::open(Believed::Bundle(TrustBundle::new(payload.as_bytes(), &index)), &question);
     let decision = judge.decide();
     assert_eq!((decision.ruling, decision.reason), deny(Reason::TrustMissing));

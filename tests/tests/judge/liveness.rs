@@ -38,7 +38,9 @@ fn full() -> Trust {
     let content = r#"{"mediaType":"x"}"#;
     Trust::new(authorities, rules).with(|trust| {
         trust.override_ = r#"{"authorities":["second"],"threshold":1,"max":28800,"local_root":"off"}"#.into();
-        trust.trusted_roots = json!([{"digest": Digest::of(content.as_bytes()).to_string(), "content": base64(content)}]).to_string();
+        trust.trusted_roots =
+            json!([{"digest": Digest::of(content.as_bytes()).to_string(), "content": base64(content)}])
+                .to_string();
         trust.digest_lists = vec![Revoked::list(&[digest("listed")])];
         trust.parts = json!([{"name": "policy.toml", "digest": digest("policy").to_string()}]).to_string();
         trust.revoked = Revoked {
@@ -85,7 +87,11 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
         ("/min_engine", json!(2), Refused(E::EngineTooOld)),
         ("/audience", json!("other"), Reported(|node| node.bundle().audience().unwrap().into())),
         ("/version", json!(8), Reported(|node| node.bundle().index().version().to_string())),
-        ("/issued", json!("2026-11-24T13:00:01Z"), Reported(|node| node.bundle().index().issued().to_string())),
+        (
+            "/issued",
+            json!("2026-11-24T13:00:01Z"),
+            Reported(|node| node.bundle().index().issued().to_string()),
+        ),
         ("/expires", json!("2026-11-30T00:00:00Z"), Verdict(signed(), Reason::TrustExpired)),
         (
             "/after_expiry",
@@ -102,9 +108,21 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
         ("/authorities/0/kind", json!("keyless"), Refused(E::Word("kind"))),
         ("/authorities/0/keys", json!([]), Refused(E::TooMany("keys"))),
         ("/authorities/0/keys/0/type", json!("p384"), Refused(E::Word("type"))),
-        ("/authorities/0/keys/0/spki", json!(world().p256(1).spki_base64()), Verdict(signed(), Reason::UntrustedKey)),
-        ("/authorities/0/keys/0/valid_from", json!("2026-01-01T00:00:00Z"), Verdict(signed(), Reason::KeyWindowNoTime)),
-        ("/authorities/0/keys/0/valid_until", json!("2028-01-01T00:00:00Z"), Verdict(signed(), Reason::KeyWindowNoTime)),
+        (
+            "/authorities/0/keys/0/spki",
+            json!(world().p256(1).spki_base64()),
+            Verdict(signed(), Reason::UntrustedKey),
+        ),
+        (
+            "/authorities/0/keys/0/valid_from",
+            json!("2026-01-01T00:00:00Z"),
+            Verdict(signed(), Reason::KeyWindowNoTime),
+        ),
+        (
+            "/authorities/0/keys/0/valid_until",
+            json!("2028-01-01T00:00:00Z"),
+            Verdict(signed(), Reason::KeyWindowNoTime),
+        ),
         ("/authorities/0/keys/0/retired", json!(true), Verdict(signed(), Reason::KeyRetired)),
         ("/authorities/2/trusted_root", json!(1), Refused(E::UnknownName("trusted_root"))),
         ("/authorities/2/identities", json!([]), Refused(E::TooMany("identities"))),
@@ -133,7 +151,11 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
         ),
         ("/digest_lists", json!([digest("other").hex().as_str()]), Verdict(listed(), Reason::NoRule)),
         ("/revoked", json!({}), Refused(E::Json(json::Error::MissingKey("digests")))),
-        ("/revoked/digests", json!(Revoked::list(&[digest("app")])), Verdict(signed(), Reason::DigestRevoked)),
+        (
+            "/revoked/digests",
+            json!(Revoked::list(&[digest("app")])),
+            Verdict(signed(), Reason::DigestRevoked),
+        ),
         ("/revoked/digest_reasons", json!([{}]), Refused(E::Json(json::Error::MissingKey("digest")))),
         ("/revoked/digest_reasons/0/digest", malformed.clone(), Refused(E::Digests("digest_reasons"))),
         ("/revoked/digest_reasons/0/reason", json!(7), Refused(wrong_type())),
@@ -167,7 +189,10 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
 
 /// A path with every index taken out: `/rules/1/name` is `/rules/*/name`.
 fn general(path: &str) -> String {
-    path.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| if part.parse::<usize>().is_ok() { "*" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Every member of every object in a value, by path. What an attestation asks for is not engine 1's to read.
@@ -267,14 +292,20 @@ fn members_absent_twice_in_another_spelling_or_unknown_are_refused() {
         object(&mut absent, &|object| drop(object.remove(name)));
         assert!(Node::load(&absent.to_string()).is_err(), "without {path}");
 
-        for (added, what) in [(name.to_string(), "twice"), (name.to_uppercase(), "in upper case"), (format!("{name}2"), "and more")] {
+        for (added, what) in [
+            (name.to_string(), "twice"),
+            (name.to_uppercase(), "in upper case"),
+            (format!("{name}2"), "and more"),
+        ] {
             let mut more = full_value();
             object(&mut more, &|object| drop(object.insert("@".into(), object[name].clone())));
             let text = more.to_string().replacen("\"@\"", &format!("\"{added}\""), 1);
             let error = Node::load(&text).err();
             let expected = matches!(
                 error,
-                Some(TrustError::Json(json::Error::DuplicateKey(_) | json::Error::TwinKey(_) | json::Error::UnknownKey))
+                Some(TrustError::Json(
+                    json::Error::DuplicateKey(_) | json::Error::TwinKey(_) | json::Error::UnknownKey
+                ))
             );
             assert!(expected, "{path} {what}: {error:?}");
         }

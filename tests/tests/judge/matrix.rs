@@ -145,7 +145,11 @@ fn an_envelope_passes_as_the_other_form_only_where_the_hash_is_the_same() {
             if kind == KeyType::P384 {
                 refused(signer, &moved, verify::Error::NoKey, Reason::UntrustedKey, &what);
             } else {
-                assert_eq!(Node::from(signer).ask(&Ask::about("app").with(moved)).verdict(), SIGNED, "{what}");
+                assert_eq!(
+                    Node::from(signer).ask(&Ask::about("app").with(moved)).verdict(),
+                    SIGNED,
+                    "{what}"
+                );
             }
         }
     }
@@ -159,8 +163,11 @@ fn a_simple_signing_signature_is_no_envelope() {
             // The signature over the bare payload, put around as an envelope.
             let bare = payload(&digest("app"));
             let scheme = Scheme::of(kind, form.format());
-            let bad =
-                Forge::new(form, signer, &digest("app")).payload(bare.clone()).message(bare).scheme(scheme).mint();
+            let bad = Forge::new(form, signer, &digest("app"))
+                .payload(bare.clone())
+                .message(bare)
+                .scheme(scheme)
+                .mint();
             refused(signer, &bad, verify::Error::NoKey, Reason::UntrustedKey, "bare payload");
             let bare = statement(&digest("app"));
             let bad = Forge::new(form, signer, &digest("app")).message(bare).mint();

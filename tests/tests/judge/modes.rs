@@ -80,7 +80,9 @@ fn allow_and_deny_ask_for_no_evidence() {
 /// Item 11 of the corrections: in audit mode whatever the evaluation of the rule finds is let through, and said.
 #[test]
 fn audit_mode_lets_through_what_the_rule_finds_and_says_so() {
-    let audit = |change: fn(&mut Rule)| node(vec![Rule::enforce("app", &["a", "b"], 2).with(|r| r.mode = "audit".into()).with(change)]);
+    let audit = |change: fn(&mut Rule)| {
+        node(vec![Rule::enforce("app", &["a", "b"], 2).with(|r| r.mode = "audit".into()).with(change)])
+    };
     let plain = audit(|_| {});
     let other = Forge::new(Form::Bundle, world().p256(0), &digest("other")).mint();
     let attestation = Forge::new(Form::Bundle, world().p256(0), &digest("app"))
@@ -111,7 +113,8 @@ fn audit_mode_lets_through_what_the_rule_finds_and_says_so() {
 #[test]
 fn what_is_no_rules_to_find_denies_in_audit_mode_too() {
     let audit = || Rule::enforce("app", &["a"], 1).with(|rule| rule.mode = "audit".into());
-    let revoked = Node::new(&trust(vec![audit()]).with(|t| t.revoked.digests = Revoked::list(&[digest("app")])));
+    let revoked =
+        Node::new(&trust(vec![audit()]).with(|t| t.revoked.digests = Revoked::list(&[digest("app")])));
     assert_eq!(revoked.ask(&Ask::about("app").with(by(0))).verdict(), deny(Reason::DigestRevoked));
     let node = node(vec![audit().matching(&["registry.example/**"])]);
     let late = Ask::about("app").at(instant("2027-02-22T13:00:00Z")).with(by(0));
@@ -145,9 +148,13 @@ fn a_rule_with_digests_governs_only_those() {
         Rule::mode("bad", "deny").with(|rule| rule.digests = Some(0)),
         Rule::enforce("rest", &["a"], 1),
     ];
-    let node = Node::new(&trust(rules).with(|t| t.digest_lists = vec![list(&["x", "y"]), list(&["app", "z"])]));
+    let node =
+        Node::new(&trust(rules).with(|t| t.digest_lists = vec![list(&["x", "y"]), list(&["app", "z"])]));
     let answer = node.ask(&Ask::about("app"));
-    assert_eq!((answer.verdict(), answer.rule.as_deref()), ((Ruling::Allow, Reason::AllowedByRule), Some("pinned")));
+    assert_eq!(
+        (answer.verdict(), answer.rule.as_deref()),
+        ((Ruling::Allow, Reason::AllowedByRule), Some("pinned"))
+    );
     let answer = node.ask(&Ask::about("y"));
     assert_eq!((answer.verdict(), answer.rule.as_deref()), (deny(Reason::DeniedByRule), Some("bad")));
     let answer = node.ask(&Ask::about("other"));

@@ -63,13 +63,19 @@ fn in_an_unknown_namespace_every_rule_that_might_decide_has_to_allow() {
     assert_eq!(node.ask(&ask().with(by(0))).needs, Needs::Evidence);
     assert_eq!(node.ask(&ask().with(by(2))).verdict(), deny(Reason::UntrustedKey));
     // An error stays one: it is not the namespace that is in the way.
-    assert_eq!(node.ask(&ask().with(by(0)).with_failed_source()).verdict(), deny(Reason::EvidenceUnreachable));
+    assert_eq!(
+        node.ask(&ask().with(by(0)).with_failed_source()).verdict(),
+        deny(Reason::EvidenceUnreachable)
+    );
 }
 
 #[test]
 fn a_namespaced_rule_alone_leaves_the_other_namespaces_without_a_rule() {
     let node = node(vec![within(&["demo"], Rule::mode("demo", "allow"))]);
-    assert_eq!(node.ask(&Ask::about("app").in_namespace("demo")).verdict(), (Ruling::Allow, Reason::AllowedByRule));
+    assert_eq!(
+        node.ask(&Ask::about("app").in_namespace("demo")).verdict(),
+        (Ruling::Allow, Reason::AllowedByRule)
+    );
     assert_eq!(node.ask(&Ask::about("app").in_namespace("x")).verdict(), deny(Reason::NoRule));
     assert_eq!(node.ask(&Ask::about("app")).verdict(), deny(Reason::NamespaceUnknown));
 }
@@ -101,7 +107,8 @@ fn modes_of_candidates_combine_to_the_strictest() {
 #[test]
 fn eight_candidates_are_kept_and_more_deny() {
     let rules = |count: usize| {
-        let namespaced = |n: usize| within(&[&format!("team-{n}")], Rule::enforce(&format!("team {n}"), &["a"], 1));
+        let namespaced =
+            |n: usize| within(&[&format!("team-{n}")], Rule::enforce(&format!("team {n}"), &["a"], 1));
         (0..count).map(namespaced).chain([Rule::enforce("rest", &["a"], 1)]).collect()
     };
     let ask = || Ask::about("app").with(by(0));

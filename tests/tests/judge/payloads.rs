@@ -25,23 +25,63 @@ fn every_member_of_the_payload_counts() {
     for (from, to, error, reason) in [
         // the type
         ("cosign container image signature", "", Error::PayloadType, Reason::PayloadType),
-        ("cosign container image signature", "atomic container signature", Error::PayloadType, Reason::PayloadType),
-        ("cosign container image signature", "cosign container image signature ", Error::PayloadType, Reason::PayloadType),
-        ("cosign container image signature", "Cosign container image signature", Error::PayloadType, Reason::PayloadType),
-        (r#""type":"cosign container image signature""#, r#""type":null"#, json(json::Error::WrongType), malformed),
-        (r#","type":"cosign container image signature""#, "", json(json::Error::MissingKey("type")), malformed),
+        (
+            "cosign container image signature",
+            "atomic container signature",
+            Error::PayloadType,
+            Reason::PayloadType,
+        ),
+        (
+            "cosign container image signature",
+            "cosign container image signature ",
+            Error::PayloadType,
+            Reason::PayloadType,
+        ),
+        (
+            "cosign container image signature",
+            "Cosign container image signature",
+            Error::PayloadType,
+            Reason::PayloadType,
+        ),
+        (
+            r#""type":"cosign container image signature""#,
+            r#""type":null"#,
+            json(json::Error::WrongType),
+            malformed,
+        ),
+        (
+            r#","type":"cosign container image signature""#,
+            "",
+            json(json::Error::MissingKey("type")),
+            malformed,
+        ),
         // the digest
         ("sha256:", "sha512:", Error::Digest(DigestError::Algorithm), Reason::PayloadDigest),
         ("sha256:", "SHA256:", Error::Digest(DigestError::Algorithm), Reason::PayloadDigest),
         ("sha256:", "", Error::Digest(DigestError::NoAlgorithm), Reason::PayloadDigest),
         // members twice, in another spelling, unknown, absent
-        ("\"critical\"", r#""critical":{},"critical""#, json(json::Error::DuplicateKey("critical")), ambiguous),
+        (
+            "\"critical\"",
+            r#""critical":{},"critical""#,
+            json(json::Error::DuplicateKey("critical")),
+            ambiguous,
+        ),
         ("\"critical\"", r#""Critical":{},"critical""#, json(json::Error::TwinKey("critical")), ambiguous),
-        ("\"critical\"", r#""criti\u0063al":{},"critical""#, json(json::Error::TwinKey("critical")), ambiguous),
+        (
+            "\"critical\"",
+            r#""criti\u0063al":{},"critical""#,
+            json(json::Error::TwinKey("critical")),
+            ambiguous,
+        ),
         ("\"image\"", r#""image":{},"image""#, json(json::Error::DuplicateKey("image")), ambiguous),
         ("\"image\"", r#""IMAGE":{},"image""#, json(json::Error::TwinKey("image")), ambiguous),
         ("\"type\"", r#""type":"x","type""#, json(json::Error::DuplicateKey("type")), ambiguous),
-        ("\"optional\"", r#""optional":{},"optional""#, json(json::Error::DuplicateKey("optional")), ambiguous),
+        (
+            "\"optional\"",
+            r#""optional":{},"optional""#,
+            json(json::Error::DuplicateKey("optional")),
+            ambiguous,
+        ),
         (
             "\"docker-manifest-digest\"",
             r#""docker-manifest-digest":"x","docker-manifest-digest""#,
@@ -138,7 +178,8 @@ fn white_space_and_what_optional_holds_do_not_matter() {
 #[test]
 fn a_payload_with_a_changed_byte_needs_a_new_signature() {
     let signer = world().p256(0);
-    let Minted::SimpleSigning { payload, signature } = Forge::new(Form::SimpleSigning, signer, &digest("app")).mint()
+    let Minted::SimpleSigning { payload, signature } =
+        Forge::new(Form::SimpleSigning, signer, &digest("app")).mint()
     else {
         panic!("the form that was asked for")
     };
@@ -154,12 +195,20 @@ fn the_signature_annotation_is_strict_base64() {
         Forge::new(Form::SimpleSigning, signer, &digest("app")).after(step).mint()
     };
     for (what, step, expected) in [
-        ("line feed", (&|_: String| "AAAA\n".into()) as &dyn Fn(String) -> String, encoding::Error::Character),
+        (
+            "line feed",
+            (&|_: String| "AAAA\n".into()) as &dyn Fn(String) -> String,
+            encoding::Error::Character,
+        ),
         ("leading space", &|text| format!(" {text}"), encoding::Error::Character),
         ("NUL", &|_| "AAAA\0".into(), encoding::Error::Character),
         ("beyond ASCII", &|text| format!("\u{ff21}{text}"), encoding::Error::Character),
         ("URL alphabet", &|_| "AA-_".into(), encoding::Error::Character),
-        ("one padding too many", &|text| format!("{}====", text.trim_end_matches('=')), encoding::Error::Length),
+        (
+            "one padding too many",
+            &|text| format!("{}====", text.trim_end_matches('=')),
+            encoding::Error::Length,
+        ),
         ("padding inside", &|text| format!("AA=={text}"), encoding::Error::Length),
         ("no padding", &|_| "AAA".into(), encoding::Error::Length),
         ("one digit", &|_| "AAAAA".into(), encoding::Error::Length),
@@ -177,7 +226,8 @@ fn a_payload_larger_than_any_is_not_read() {
     let right = payload(&digest("app"));
     let most = 1024 * 1024;
     let padded = |length: usize| format!("{right}{}", " ".repeat(length - right.len()));
-    let forge = |length| Forge::new(Form::SimpleSigning, signer, &digest("app")).payload(padded(length)).mint();
+    let forge =
+        |length| Forge::new(Form::SimpleSigning, signer, &digest("app")).payload(padded(length)).mint();
     assert_eq!(Node::from(signer).ask(&Ask::about("app").with(forge(most))).verdict(), SIGNED);
     refused(signer, &forge(most + 1), verify::Error::TooLarge, Reason::EvidenceTooLarge, "a byte too many");
 }

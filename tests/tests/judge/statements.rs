@@ -1,8 +1,8 @@
 //! Statements, rightly signed and wrong: version, subjects, predicate, shape.
 
 use pullward_core::intoto::Error;
-use pullward_core::judge::Standing;
 use pullward_core::json;
+use pullward_core::judge::Standing;
 use pullward_core::verdict::Reason;
 use pullward_core::verify;
 use pullward_tests::mint::{Ask, Forge, Form, Node, ask_key, digest, edit, statement, world};
@@ -51,7 +51,8 @@ fn other_versions_of_the_statement_are_refused() {
 fn statements_of_version_0_1_count_too() {
     let signer = world().p256(0);
     for form in Form::DSSE {
-        let minted = Forge::new(form, signer, &digest("app")).payload_edit("Statement/v1", "Statement/v0.1").mint();
+        let minted =
+            Forge::new(form, signer, &digest("app")).payload_edit("Statement/v1", "Statement/v0.1").mint();
         assert_eq!(Node::from(signer).ask(&Ask::about("app").with(minted)).verdict(), SIGNED);
     }
 }
@@ -95,7 +96,11 @@ fn only_sha256_in_its_one_spelling_names_the_image() {
         ("sha-256", hex.as_str(), mismatch),
         ("", hex.as_str(), mismatch),
         ("SHA256", hex.as_str(), (Error::Json(json::Error::TwinKey("sha256")), Reason::PayloadAmbiguous)),
-        ("\\u0073ha256", hex.as_str(), (Error::Json(json::Error::TwinKey("sha256")), Reason::PayloadAmbiguous)),
+        (
+            "\\u0073ha256",
+            hex.as_str(),
+            (Error::Json(json::Error::TwinKey("sha256")), Reason::PayloadAmbiguous),
+        ),
         ("sha256", &hex.to_uppercase(), (Error::SubjectDigest, Reason::PayloadDigest)),
         ("sha256", &hex[..62], (Error::SubjectDigest, Reason::PayloadDigest)),
         ("sha256", &format!("sha256:{hex}"), (Error::SubjectDigest, Reason::PayloadDigest)),
@@ -113,8 +118,10 @@ fn one_of_several_subjects_is_enough_and_a_malformed_one_refuses_all() {
     let signer = world().p256(0);
     let right = subject("sha256", &digest("app").hex());
     let other = subject("sha256", &digest("other").hex());
-    for subjects in [format!("[{right},{other}]"), format!("[{other},{right}]"), format!("[{right},{right}]")] {
-        let minted = Forge::new(Form::Bundle, signer, &digest("app")).payload(with_subjects(&subjects)).mint();
+    for subjects in [format!("[{right},{other}]"), format!("[{other},{right}]"), format!("[{right},{right}]")]
+    {
+        let minted =
+            Forge::new(Form::Bundle, signer, &digest("app")).payload(with_subjects(&subjects)).mint();
         assert_eq!(Node::from(signer).ask(&Ask::about("app").with(minted)).verdict(), SIGNED);
     }
     let upper = subject("sha256", &digest("other").hex().to_uppercase());
@@ -154,8 +161,16 @@ fn duplicate_and_twin_members_are_refused() {
         ("\"_type\"", r#""_TYPE":"x","_type""#, ambiguous(json::Error::TwinKey("_type"))),
         ("\"subject\"", r#""subject":[],"subject""#, ambiguous(json::Error::DuplicateKey("subject"))),
         ("\"subject\"", r#""Subject":[],"subject""#, ambiguous(json::Error::TwinKey("subject"))),
-        ("\"predicateType\"", r#""predicateType":"x","predicateType""#, ambiguous(json::Error::DuplicateKey("predicateType"))),
-        ("\"predicateType\"", r#""predicatetype":"x","predicateType""#, ambiguous(json::Error::TwinKey("predicateType"))),
+        (
+            "\"predicateType\"",
+            r#""predicateType":"x","predicateType""#,
+            ambiguous(json::Error::DuplicateKey("predicateType")),
+        ),
+        (
+            "\"predicateType\"",
+            r#""predicatetype":"x","predicateType""#,
+            ambiguous(json::Error::TwinKey("predicateType")),
+        ),
     ] {
         wrong(&edit(&right, from, to), error, reason, to);
     }
@@ -183,9 +198,15 @@ fn payloads_that_are_no_statement_are_refused() {
         wrong(text, Error::Json(error), Reason::PayloadMalformed, text);
     }
     let right = statement(&digest("app"));
-    wrong(&format!("{right}x"), Error::Json(json::Error::TrailingBytes), Reason::PayloadMalformed, "x behind");
+    wrong(
+        &format!("{right}x"),
+        Error::Json(json::Error::TrailingBytes),
+        Reason::PayloadMalformed,
+        "x behind",
+    );
     // An empty container is no level: 65 brackets in the statement's own are 65 levels.
-    let deep = edit(&right, "\"predicate\":{}", &format!("\"predicate\":{}{}", "[".repeat(65), "]".repeat(65)));
+    let deep =
+        edit(&right, "\"predicate\":{}", &format!("\"predicate\":{}{}", "[".repeat(65), "]".repeat(65)));
     wrong(&deep, Error::Json(json::Error::TooDeep), Reason::PayloadMalformed, "65 deep");
     let bomb = "[".repeat(100_000);
     wrong(&bomb, Error::Json(json::Error::TooDeep), Reason::PayloadMalformed, "100,000 deep");

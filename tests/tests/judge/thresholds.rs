@@ -93,11 +93,21 @@ fn a_key_of_several_authorities_counts_once() {
 /// Two spellings of one authority's key are two keys, and still one authority.
 #[test]
 fn kinds_of_keys_mix() {
-    let signers = [world().p256(0), world().key(KeyType::Ed25519, 0), world().key(KeyType::P384, 0), world().key(KeyType::Rsa, 0)];
-    let authorities = signers.iter().zip(["a", "b", "c", "d"]).map(|(signer, name)| Authority::of(name, &[signer]));
-    let node = Node::new(&Trust::new(authorities.collect(), vec![Rule::enforce("app", &["a", "b", "c", "d"], 4)]));
-    let evidence: Vec<Minted> =
-        signers.iter().zip([Form::Bundle, Form::SimpleSigning, Form::Envelope, Form::Bundle]).map(|(s, f)| good(f, s)).collect();
+    let signers = [
+        world().p256(0),
+        world().key(KeyType::Ed25519, 0),
+        world().key(KeyType::P384, 0),
+        world().key(KeyType::Rsa, 0),
+    ];
+    let authorities =
+        signers.iter().zip(["a", "b", "c", "d"]).map(|(signer, name)| Authority::of(name, &[signer]));
+    let node =
+        Node::new(&Trust::new(authorities.collect(), vec![Rule::enforce("app", &["a", "b", "c", "d"], 4)]));
+    let evidence: Vec<Minted> = signers
+        .iter()
+        .zip([Form::Bundle, Form::SimpleSigning, Form::Envelope, Form::Bundle])
+        .map(|(s, f)| good(f, s))
+        .collect();
     assert_eq!(node.ask(&ask(&evidence)).verdict(), SIGNED);
     assert_eq!(node.ask(&ask(&evidence[1..])).verdict(), deny(Reason::ThresholdNotMet));
 }
@@ -133,7 +143,8 @@ fn sixty_four_authorities_are_one_word_and_each_has_its_bit() {
     let signers: Vec<_> =
         (0..64).map(|_| pullward_tests::mint::Signer::generate(KeyType::Ed25519, &mut random)).collect();
     let names: Vec<String> = (0..64).map(|n| format!("team {n}")).collect();
-    let authorities = names.iter().zip(&signers).map(|(name, signer)| Authority::of(name, &[signer])).collect();
+    let authorities =
+        names.iter().zip(&signers).map(|(name, signer)| Authority::of(name, &[signer])).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let node = Node::new(&Trust::new(authorities, vec![Rule::enforce("app", &names, 3)]));
     // First, middle and last; hints keep the operations few.
