@@ -31,7 +31,7 @@ use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
-use session::{Event, Session, Subject};
+use session::{Event, FailedSource, Session, Subject};
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +188,13 @@ impl Engine {
         };
         // The store and the registry share what one verdict may read.
         let mut budget = Budget::default();
+        if self.sources.is_empty() {
+            // Nothing was asked, which is not the same as nothing being there.
+            let detail = "no source of evidence is configured".to_owned();
+            let event = Event::Failed(FailedSource { limit: false, detail });
+            log.note(&event);
+            session.take(&event);
+        }
         for source in &self.sources {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;

@@ -454,3 +454,53 @@ fn openssl_reads_our_keys_and_verifies_our_signatures() {
         desk.fine("trust sign {}/t.json --key {}/theirs.key");
     }
 }
+
+// --- documentation ------------------------------------------------------------------------------------------
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+#[test]
+fn the_examples_are_fine_and_become_bundles() {
+    let desk = Desk::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(docs().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        desk.write("example.toml", &text);
+        for word in text.split('"').filter(|word| word.ends_with(".pub")) {
+            let name = word.trim_end_matches(".pub");
+            desk.fine(&format!("trust keygen --out {{}}/{name} --no-passphrase --force"));
+        }
+        let checked = desk.fine("policy check {}/example.toml");
+        assert!(checked.out.ends_with("0 warnings\n"), "{}: {}", path.display(), checked.out);
+        desk.fine(&format!("trust build {{}}/example.toml --version 1 {TIMES} -o {{}}/example.json"));
+        seen += 1;
+    }
+    assert!(seen >= 3);
+}
+
+#[test]
+fn the_documentation_names_every_code_that_the_sources_have() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (document, files) in [
+        ("policy.md", ["policy/problem.rs", "policy/warnings.rs"]),
+        ("trust-bundle.md", ["trust/refused.rs", "../../core/src/trust.rs"]),
+    ] {
+        let text = fs::read_to_string(docs().join(document)).unwrap();
+        let mut seen = 0;
+        for file in files {
+            let source = fs::read_to_string(sources.join(file)).unwrap();
+            let code = source.split("fn code(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+            for code in code.split('"').skip(1).step_by(2) {
+                assert!(text.contains(&format!("`{code}`")), "{document} does not name {code} of {file}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "{document}");
+    }
+}

@@ -198,9 +198,14 @@ impl Judging {
             }
         };
         let config = config.unwrap_or_default();
+        let (found, note) =
+            configured_sources(&config, trust.key.is_none() && trust.trust.is_none(), sources)?;
+        if let Some(note) = note {
+            writeln!(err, "note: {note}").map_err(|error| JudgingError::Unusable(error.to_string()))?;
+        }
         Ok(Self {
             trust: held,
-            engine: Engine::new(configured_sources(&config, trust.config.is_some(), sources, err)?),
+            engine: Engine::new(found),
             platform: sources.platform.clone().unwrap_or_else(crate::service::platform),
             name: sources.name.clone(),
             namespace: sources.namespace.clone(),
@@ -388,60 +393,44 @@ fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
     open_bundle(&loaded.path, &config.trust.roots, Some(config.trust.required_roots()))
 }
 
-/// Store, then registry.
+/// Store, then registry; and what a person should know about them.
 fn configured_sources(
     config: &Config,
     configured: bool,
     flags: &SourceFlags,
-    err: &mut dyn Write,
-) -> Result<Vec<ConfiguredSource>, JudgingError> {
-    let mut sources = Vec::new();
+) -> Result<(Vec<ConfiguredSource>, Option<String>), JudgingError> {
     let store = flags.store.as_deref().or_else(|| configured.then_some(config.store.dir.as_path()));
-    if let Some(store) = store {
-        sources.push(ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
-    }
-    if !flags.offline && !config.registry.offline {
-        add_registry(config, &mut sources, err)?;
-    }
-    Ok(sources)
+    let store = store.map(|store| ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
+    let offline = flags.offline || config.registry.offline;
+    let (registry, note) = if offline { (None, None) } else { configured_registry(config)? };
+    Ok((store.into_iter().chain(registry).collect(), note))
 }
 
 #[cfg(feature = "network")]
-fn add_registry(
-    config: &Config,
-    sources: &mut Vec<ConfiguredSource>,
-    err: &mut dyn Write,
-) -> Result<(), JudgingError> {
+fn configured_registry(config: &Config) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
+    use crate::registry::configured;
     use crate::registry::credentials::Credentials;
-    let own = crate::registry::configured::read_auth_file(&config.registry.auth_file);
-    let mut credentials = own.map_err(|error| JudgingError::Unusable(error.to_string()))?;
+    let unusable = |error: String| JudgingError::Unusable(error);
+    let mut credentials = configured::read_auth_file(&config.registry.auth_file)
+        .map_err(|error| unusable(error.to_string()))?;
+    let mut note = None;
     if let Some(path) = docker_config().filter(|path| path.exists()) {
         let users = fs::read(&path)
             .map_err(|error| error.to_string())
             .and_then(|content| Credentials::parse(&content).map_err(|error| error.to_string()))
-            .map_err(|error| JudgingError::Unusable(format!("{}: {error}", path.display())))?;
-        writeln!(err, "note: registry credentials are also taken from {}", path.display())
-            .map_err(|error| JudgingError::Unusable(error.to_string()))?;
+            .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
+        note = Some(format!("registry credentials are also taken from {}", path.display()));
         credentials = credentials.or(users);
     }
-    let client = crate::registry::configured::client(&config.registry, credentials)
-        .map_err(|error| JudgingError::Unusable(error.to_string()))?;
-    sources.push(ConfiguredSource::Registry(Arc::new(client)));
-    Ok(())
+    let client =
+        configured::client(&config.registry, credentials).map_err(|error| unusable(error.to_string()))?;
+    Ok((Some(ConfiguredSource::Registry(Arc::new(client))), note))
 }
 
+/// Without network code there is no registry, whatever the configuration says.
 #[cfg(not(feature = "network"))]
-fn add_registry(
-    _: &Config,
-    sources: &mut Vec<ConfiguredSource>,
-    _: &mut dyn Write,
-) -> Result<(), JudgingError> {
-    if sources.is_empty() {
-        return Err(JudgingError::Usage(
-            "this build has no network code; give --store DIR, or an image as oci:DIR".to_owned(),
-        ));
-    }
-    Ok(())
+fn configured_registry(_: &Config) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
+    Ok((None, None))
 }
 
 /// Where docker keeps a user's credentials. Only a person's command looks there; agent and hook never do.

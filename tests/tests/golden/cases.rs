@@ -503,7 +503,12 @@ fn rules(m: &Material) -> Vec<Draft> {
         case("rule-met-by-a-bundle", "allow signed app", &base, bundle),
         case("rule-with-nothing-found", "deny unsigned app", &base, &[]),
         case("rule-with-a-stranger", "deny untrusted-key app", &base, stranger),
-        case("rule-with-another-image", "deny digest-mismatch app", &base, &[m.bundle_of_other.clone()]),
+        case(
+            "rule-with-another-image",
+            "deny digest-mismatch app",
+            &base,
+            std::slice::from_ref(&m.bundle_of_other),
+        ),
         case("no-rule-for-this-host", "deny no-rule -", &base, legacy).named("ghcr.io/kcandidate/app:v1"),
         case("no-rule-for-this-port", "deny no-rule -", &base, legacy)
             .named("docker.io:443/kcandidate/app:v1"),
