@@ -63,6 +63,7 @@ const REASONS_OF_CORE: [Reason; 35] = [
     Reason::RequirementUnsupported,
     Reason::ReferenceInvalid,
     Reason::DigestInvalid,
+    Reason::DigestConflict,
     Reason::EvidenceUnreachable,
     Reason::SignatureLimit,
 ];
