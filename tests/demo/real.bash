@@ -1,4 +1,5 @@
 # Sourced by run: the demo with real parts. Everything lies in $work, which is the current folder.
+# shellcheck shell=bash disable=SC2154  # work, top, … are run's
 
 show() {
     signing
@@ -9,6 +10,9 @@ show() {
     refusals
     offline
 }
+
+# version PART PACKAGE: of a real part, as Debian has it.
+version() { awk -v package="$2" '$1 == package { print $2 }' "$peers/$1/.packages"; }
 
 # cosign 3 signs without any service: an empty signing configuration and an empty trusted root keep it off the network.
 cosign_offline() {
@@ -34,7 +38,7 @@ sign() { # KEY IMAGE
 signing() {
     cosign_offline
     export COSIGN_PASSWORD=''
-    heading "A key pair, made by cosign $(cosign3 version 2>&1 | sed -n 's/^GitVersion: *v\{0,1\}//p')"
+    heading "A key pair, made by cosign $(version cosign-3 cosign)"
     works cosign3 generate-key-pair --output-key-prefix release
     [[ -s release.pub ]] || fail 'there is no release.pub'
 
@@ -51,59 +55,8 @@ signing() {
     heading 'Signed with the real cosign, stored beside the image'
     sign release "$image"
     works oras discover --plain-http "$app"
-    grep -q 'sigstore.bundle' out || fail 'oras finds no signature'
-}
-
-policy() {
-    heading 'A policy, compiled into a signed trust bundle'
-    cat >policy.toml <<TOML
-schema = 1
-
-[[authority]]
-name = "release"
-key = "release.pub"
-
-[[rule]]
-name = "team"
-match = ["$host/team/**"]
-signed_by = ["release"]
-contact = "#release-team"
-TOML
-    indented <policy.toml
-    works pullward policy check policy.toml
-    works pullward trust keygen --out root --no-passphrase
-    works pullward trust build policy.toml --version 1 --expires 90d --key root.key -o trust.json
-    works pullward trust inspect trust.json --root root.pub
-}
-
-agent() {
-    heading 'The agent, started with the command line of its systemd unit'
-    cat >config.toml <<TOML
-[agent]
-socket = "$work/run/verifier.sock"
-admin_socket = "$work/run/admin.sock"
-state_dir = "$work/state"
-[trust]
-bundle = "$work/trust.json"
-roots = ["$work/root.pub"]
-[containerd]
-address = "$work/containerd.sock"
-[registry]
-hosts_dir = "$work/certs.d"
-auth_file = "$work/auth.json"
-[store]
-dir = "$work/evidence"
-TOML
-    chmod 0600 config.toml
-    mkdir -p -m 0755 run
-    local unit words=()
-    unit=$(sed -n 's/^ExecStart=//p' "$top/systemd/pullward.service")
-    read -ra words <<<"${unit//\/etc\/pullward\//$work/}"
-    words[0]=$work/bin/${words[0]##*/}
-    show_command "${words[@]}"
-    start agent "${words[@]}"
-    until_ready agent pullward status --config config.toml
-    works pullward status --config config.toml
+    # The first line is the image itself. (cosign lists its signature as application/vnd.oci.empty.v1+json.)
+    [[ $(grep -c 'sha256:' out) == 2 ]] || fail 'oras was to find one signature'
 }
 
 containerd_config() { # SNAPSHOTTER
@@ -137,7 +90,7 @@ TOML
 }
 
 containerd_node() {
-    heading "containerd $(containerd-2 --version | awk '{ print $3 }'), set up to ask pullward"
+    heading "containerd $(version containerd-2 containerd), set up to ask pullward"
     mkdir -p conf.d "certs.d/$host"
     printf 'server = "http://%s"\n' "$host" >"certs.d/$host/hosts.toml"
     lines=20 works pullward setup containerd --config config.toml --bin-dir "$work/verifiers" --write "$work/conf.d/10-pullward.toml"
@@ -212,14 +165,6 @@ refusals() {
     push other 'no rule' "$image_asked"
     by_cri refused 1 no-rule
     nothing_pulled
-}
-
-# hook IMAGE: what containerd does for a pull, by hand.
-hook() {
-    local name=${1%@*} digest=${1#*@}
-    show_command verifiers/00-pullward-verifier -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
-    printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%d}\n' "$digest" "$2" |
-        verifiers/00-pullward-verifier -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
 }
 
 offline() {

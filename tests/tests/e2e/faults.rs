@@ -63,7 +63,7 @@ fn an_agent_killed_half_way_is_a_denial() -> Outcome {
     let mut hook = command.spawn().unwrap();
     std::io::Write::write_all(&mut hook.stdin.take().unwrap(), descriptor(MANIFEST, digest, 426).as_bytes())
         .unwrap();
-    let status = || scene.node.status().is_ok_and(|status| status["in_flight"].as_u64() > Some(0));
+    let status = || scene.node.status().is_ok_and(|status| status["verdicts"]["running"].as_u64() > Some(0));
     pullward_tests::wait_until("a verdict under way", Duration::from_secs(10), status)?;
     scene.node.agent()?.signal(Signal::Kill)?;
     let output = hook.wait_with_output().unwrap();
