@@ -11,9 +11,9 @@ use crate::oci::Digest;
 use crate::reference::Reference;
 use crate::signature::{KeyId, PublicKey};
 use crate::time::UnixTime;
-use crate::trust::{IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
+use crate::trust::{Authority, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
 use crate::verdict::Reason;
-use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Verified};
+use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Keyring, Verified};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -231,11 +231,10 @@ impl<'a> Judge<'a> {
             let budget = &mut self.budget;
             let verified = match (self.trust, candidate.rule) {
                 (Trust::Bundle(bundle), Some(rule)) => {
-                    verify::verify(evidence, &self.digest, candidate_keys(bundle, rule), budget, scratch)
+                    verify::verify(evidence, &self.digest, &RuleKeys { bundle, rule }, budget, scratch)
                 }
                 (Trust::Key(key), _) => {
-                    let only = CandidateKey { position: 0, key: key.clone(), state: KeyState::Usable };
-                    verify::verify(evidence, &self.digest, core::iter::once(only), budget, scratch)
+                    verify::verify(evidence, &self.digest, &OnlyKey(key), budget, scratch)
                 }
                 (Trust::Bundle(_), None) => continue,
             };
@@ -416,30 +415,65 @@ impl Outcome<'_> {
     }
 }
 
-/// The keys that a rule asks for, with what the bundle says of each.
+/// The keys that a rule asks for, and what the bundle says of each.
 ///
-/// Everything here was read once when the bundle was opened. Should a name or key not read now, it is left out,
-/// which can only deny.
-fn candidate_keys<'a>(
+/// Everything here was read once when the bundle was opened. Should a name or key not read now, it is left out, and
+/// should a revocation not, it holds: both can only deny.
+struct RuleKeys<'a> {
     bundle: TrustBundle<'a>,
     rule: Rule<'a>,
-) -> impl Iterator<Item = CandidateKey> + Clone + use<'a> {
-    let names = rule.signed_by().ok().into_iter().flatten().enumerate();
-    names.flat_map(move |(place, name)| {
-        let authority = name.and_then(|name| bundle.authority(name)).ok();
-        let keys = authority.and_then(|authority| authority.keys().ok());
-        keys.into_iter().flatten().filter_map(move |key| {
-            let (key, authority, revoked) = (key.ok()?, authority?, bundle.revoked().ok()?);
-            let state = if revoked.has_key(key.key.id()).ok()? {
-                KeyState::Revoked
-            } else if revoked.has_authority(authority.name()).ok()? {
-                KeyState::AuthorityRevoked
-            } else {
-                key.state()
-            };
-            Some(CandidateKey { position: u8::try_from(place).ok()?, key: key.key, state })
+}
+
+impl<'a> RuleKeys<'a> {
+    fn authorities(&self) -> impl Iterator<Item = Option<Authority<'a>>> + use<'a> {
+        let bundle = self.bundle;
+        let names = self.rule.signed_by().ok().into_iter().flatten();
+        names.map(move |name| name.and_then(|name| bundle.authority(name)).ok())
+    }
+
+    fn is_revoked(&self, candidate: &CandidateKey) -> Result<Option<KeyState>, TrustError> {
+        let revoked = self.bundle.revoked()?;
+        if revoked.has_key(candidate.key.id())? {
+            return Ok(Some(KeyState::Revoked));
+        }
+        let authority = self.authorities().nth(usize::from(candidate.position)).flatten();
+        let authority = authority.ok_or(TrustError::UnknownName("signed_by"))?;
+        Ok(revoked.has_authority(authority.name())?.then_some(KeyState::AuthorityRevoked))
+    }
+}
+
+impl Keyring for RuleKeys<'_> {
+    fn keys(&self) -> impl Iterator<Item = CandidateKey> {
+        self.authorities().enumerate().flat_map(|(place, authority)| {
+            let keys = authority.and_then(|authority| authority.keys().ok());
+            keys.into_iter().flatten().filter_map(move |key| {
+                let key = key.ok()?;
+                let state = key.state();
+                Some(CandidateKey { position: u8::try_from(place).ok()?, key: key.key, state })
+            })
         })
-    })
+    }
+
+    fn state(&self, candidate: &CandidateKey) -> KeyState {
+        match self.is_revoked(candidate) {
+            Ok(None) => candidate.state,
+            Ok(Some(revoked)) => revoked,
+            Err(_) => KeyState::Revoked,
+        }
+    }
+}
+
+/// The one key of `verify --key`.
+struct OnlyKey<'a>(&'a PublicKey);
+
+impl Keyring for OnlyKey<'_> {
+    fn keys(&self) -> impl Iterator<Item = CandidateKey> {
+        core::iter::once(CandidateKey { position: 0, key: self.0.clone(), state: KeyState::Usable })
+    }
+
+    fn state(&self, candidate: &CandidateKey) -> KeyState {
+        candidate.state
+    }
 }
 
 /// How much a rejection tells: the further a piece of evidence got, the more.

@@ -77,6 +77,17 @@ impl KeyType {
         }
     }
 
+    /// Whether this build verifies signatures of this kind.
+    #[must_use]
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::P256 => true,
+            Self::P384 => cfg!(feature = "p384"),
+            Self::Ed25519 => cfg!(feature = "ed25519"),
+            Self::Rsa => cfg!(feature = "rsa"),
+        }
+    }
+
     /// The kind with this name in our documents.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -97,7 +108,7 @@ pub struct PublicKey {
 
 #[derive(Debug, Clone)]
 #[cfg_attr(
-    any(feature = "p384", feature = "ed25519", feature = "rsa"),
+    feature = "rsa",
     expect(clippy::large_enum_variant, reason = "no allocation here, and keys are held one at a time")
 )]
 enum Material {

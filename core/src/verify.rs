@@ -52,15 +52,25 @@ impl Evidence<'_> {
     }
 }
 
-/// A key that may have signed, and what the trust bundle says about it.
+/// A key that may have signed.
 #[derive(Debug, Clone)]
 pub struct CandidateKey {
     /// Place of its authority in the rule's `signed_by`.
     pub position: u8,
     /// The key.
     pub key: PublicKey,
-    /// Whether it counts.
+    /// Whether it counts, revocations aside.
     pub state: KeyState,
+}
+
+/// The keys that may have signed, and what is known of each.
+pub trait Keyring {
+    /// The keys, in order.
+    fn keys(&self) -> impl Iterator<Item = CandidateKey>;
+
+    /// Whether a signature by one of them counts. Asked only of a key that has signed: there may be many keys and
+    /// many revocations, and their product must not be paid for each piece of junk.
+    fn state(&self, candidate: &CandidateKey) -> KeyState;
 }
 
 /// Whether a signature by a key counts.
@@ -172,7 +182,7 @@ pub enum Error {
 
 /// Verifies one piece of evidence.
 ///
-/// `keys` are tried in order, those that the evidence hints at first; the first usable one that verifies is the
+/// The keys are tried in order, those that the evidence hints at first; the first usable one that verifies is the
 /// signer. `scratch` needs [`Evidence::scratch_bytes`].
 ///
 /// # Errors
@@ -180,7 +190,7 @@ pub enum Error {
 pub fn verify<'s>(
     evidence: &Evidence<'s>,
     digest: &Digest,
-    keys: impl Iterator<Item = CandidateKey> + Clone,
+    keys: &impl Keyring,
     budget: &mut Budget,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Error> {
@@ -224,7 +234,7 @@ fn verify_envelope<'s>(
     format: SignedFormat,
     hint: Option<KeyId>,
     digest: &Digest,
-    keys: impl Iterator<Item = CandidateKey> + Clone,
+    keys: &impl Keyring,
     budget: &mut Budget,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Error> {
@@ -246,20 +256,25 @@ fn find_signer(
     signature: &[u8],
     format: SignedFormat,
     hint: Option<KeyId>,
-    keys: impl Iterator<Item = CandidateKey> + Clone,
+    keys: &impl Keyring,
     budget: &mut Budget,
 ) -> Result<CandidateKey, Error> {
+    // Reading all keys to find the hinted one costs too.
+    if budget.left == 0 {
+        return Err(Error::Budget);
+    }
     let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
-    let ordered = keys.clone().filter(hinted).chain(keys.filter(|candidate| !hinted(candidate)));
+    let first = hint.into_iter().flat_map(|_| keys.keys().filter(hinted));
+    let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
     // A key that is listed twice may count in one place and not in the other.
     let mut unusable = None;
     for candidate in ordered {
         budget.spend()?;
         if candidate.key.verify(format, message, signature).is_ok() {
-            if candidate.state == KeyState::Usable {
-                return Ok(candidate);
+            match keys.state(&candidate) {
+                KeyState::Usable => return Ok(candidate),
+                state => unusable = unusable.or(Some(state)),
             }
-            unusable = unusable.or(Some(candidate.state));
         }
     }
     Err(unusable.map_or(Error::NoKey, Error::Key))

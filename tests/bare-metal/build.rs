@@ -9,7 +9,9 @@ fn main() -> ExitCode {
         "riscv32imac-unknown-none-elf" => "riscv32imac.ld",
         "aarch64-unknown-none" => "aarch64.ld",
         other => {
-            eprintln!("no board is described for {other}: add a linker script under link/ and start code under src/machine/");
+            eprintln!(
+                "no board is described for {other}: add a linker script under link/ and start code under src/machine/"
+            );
             return ExitCode::FAILURE;
         }
     };

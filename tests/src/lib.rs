@@ -28,6 +28,8 @@
 //! # }
 //! ```
 
+#[expect(clippy::print_stdout, clippy::panic, reason = "only tests read corpora")]
+mod corpora;
 mod error;
 pub mod hostile;
 #[expect(
@@ -45,6 +47,7 @@ mod program;
 mod report;
 mod workspace;
 
+pub use corpora::Corpora;
 pub use error::Error;
 pub use node::{Node, descriptor, policy_for};
 pub use peers::Peers;

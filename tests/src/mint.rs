@@ -26,6 +26,7 @@ mod world;
 pub use forge::{Forge, Form, Minted, edit, pae, payload, statement};
 pub use judge::{Answer, Ask, Node, ask_key};
 pub use random::Random;
+pub use rsa::rsa_spki;
 pub use signer::{Scheme, Signer, pem};
 pub use trust::{Authority, Key, Revoked, Rule, Trust, sign_trust, trust_envelope};
 pub use world::{World, digest, instant, world};

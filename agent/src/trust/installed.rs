@@ -119,7 +119,7 @@ impl std::fmt::Debug for InstalledTrust {
 pub(crate) mod tests {
     use super::InstalledTrust;
     use crate::policy::{Policy, Source};
-    use crate::trust::payload::Payload;
+    use crate::trust::payload::{Key, Payload};
     use crate::trust::time::Time;
 
     /// A payload that denies everything, issued at the start of 2026 and good for a year.
@@ -149,5 +149,32 @@ pub(crate) mod tests {
         assert_eq!((trust.issued, trust.expires), (1_767_225_600, 1_798_761_600));
         assert_eq!(trust.bundle().index().rule_count(), 1);
         assert_eq!(trust.bundle().index().digest(), trust.digest);
+    }
+
+    /// T-109: a kind of tomorrow does not stop a fleet of today, a damaged key of a known kind does.
+    #[test]
+    fn a_key_of_an_unknown_kind_is_unusable_and_a_malformed_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let key =
+            crate::trust::root_key::RootKey::generate(crate::trust::root_key::RootKeyType::P256).unwrap();
+        std::fs::write(folder.path().join("k.pub"), key.public_pem().unwrap()).unwrap();
+        let text = "schema = 1\n[[authority]]\nname = \"a\"\nkey = \"k.pub\"\n\
+                    [[rule]]\nname = \"r\"\nmatch = [\"**\"]\nsigned_by = [\"a\"]\n";
+        let policy =
+            Policy::from_source(&Source::new(folder.path().join("p.toml"), text.to_owned())).unwrap();
+        let mut payload = policy.into_payload(1, Time::now(), Time::parse("2999-01-01T00:00:00Z").unwrap());
+        let keys = payload.authorities[0].keys.as_mut().unwrap();
+        let mut unknown = keys[0].clone();
+        unknown.r#type = "ml-dsa-65".into();
+        keys.push(unknown);
+        let trust = InstalledTrust::from_payload(payload.to_bytes().unwrap()).unwrap();
+        assert_eq!(trust.bundle().authority("a").unwrap().keys().unwrap().count(), 1);
+        let good = payload.authorities[0].keys.as_ref().unwrap()[0].clone();
+        for (kind, spki) in [("ed25519", good.spki.clone()), ("p256", "AAAA".to_owned())] {
+            let bad = Key { r#type: kind.to_owned(), spki, ..good.clone() };
+            payload.authorities[0].keys = Some(vec![good.clone(), bad]);
+            let fault = InstalledTrust::from_payload(payload.to_bytes().unwrap()).unwrap_err();
+            assert_eq!(fault.code(), "trust-invalid", "{kind}");
+        }
     }
 }

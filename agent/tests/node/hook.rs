@@ -168,7 +168,7 @@ fn a_process_of_another_user_is_not_believed_even_on_a_good_socket() {
     let program = node.path("impostor");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let child = Command::new(program)
-        .args(["--ignored", "--exact", "impostor_process"])
+        .args(["--exact", "impostor_process"])
         .env("PULLWARD_TEST_SOCKET", node.socket())
         .uid(1234)
         .gid(1234)

@@ -173,7 +173,8 @@ impl Node {
     /// Starts the daemon as a process of its own and waits until it answers.
     pub(crate) fn start(&self) -> Agent {
         let agent = self.spawn(Command::new(std::env::current_exe().unwrap()));
-        until(|| pullward::guard::socket(&self.admin_socket()).is_ok());
+        // The file alone does not do: it is there a moment before somebody listens.
+        until(|| std::os::unix::net::UnixStream::connect(self.admin_socket()).is_ok());
         agent
     }
 
@@ -184,7 +185,7 @@ impl Node {
 
     pub(crate) fn spawn_with(&self, mut command: Command, stdout: Stdio) -> Agent {
         let child = command
-            .args(["--ignored", "--exact", "daemon_process", "--nocapture"])
+            .args(["--exact", "daemon_process", "--nocapture"])
             .env("PULLWARD_TEST_CONFIG", self.config_path())
             .env("PULLWARD_TEST_GATE", self.path("gate"))
             .stdout(stdout)

@@ -65,14 +65,17 @@ impl<'a> Authority<'a> {
             return if bounded { Ok(0) } else { Err(TrustError::TooMany("identities")) };
         }
         let mut ids: heapless::Vec<KeyId, { limits::AUTHORITY_KEYS }> = heapless::Vec::new();
-        for key in self.keys()? {
-            let id = key?.key.id();
-            if ids.contains(&id) {
+        let mut count = 0_usize;
+        for item in self.items.array()? {
+            count = count.saturating_add(1);
+            let Some(AuthorityKey { key, .. }) = AuthorityKey::read(item?)? else { continue };
+            if ids.contains(&key.id()) {
                 return Err(TrustError::Duplicate("keys"));
             }
-            ids.push(id).map_err(|_| TrustError::TooMany("keys"))?;
+            ids.push(key.id()).map_err(|_| TrustError::TooMany("keys"))?;
         }
-        if ids.is_empty() { Err(TrustError::TooMany("keys")) } else { Ok(ids.len()) }
+        let bounded = (1..=limits::AUTHORITY_KEYS).contains(&count);
+        if bounded { Ok(count) } else { Err(TrustError::TooMany("keys")) }
     }
 
     /// The authority's name.
@@ -87,7 +90,7 @@ impl<'a> Authority<'a> {
         self.kind
     }
 
-    /// Its keys; none for a keyless one.
+    /// Its keys that this build can use; none for a keyless one.
     ///
     /// # Errors
     /// [`TrustError`] where the index is another payload's.
@@ -98,7 +101,10 @@ impl<'a> Authority<'a> {
             AuthorityKind::Key => Some(self.items.array()?),
             AuthorityKind::Keyless => None,
         };
-        Ok(items.into_iter().flatten().map(|item| AuthorityKey::read(item?)))
+        Ok(items.into_iter().flatten().filter_map(|item| match item {
+            Ok(item) => AuthorityKey::read(item).transpose(),
+            Err(error) => Some(Err(error.into())),
+        }))
     }
 }
 
@@ -116,20 +122,25 @@ pub struct AuthorityKey {
 }
 
 impl AuthorityKey {
-    fn read(value: Value<'_>) -> Result<Self, TrustError> {
+    /// `None` for a key of a kind that this build does not know: it verifies nothing, and the others go on (T-109).
+    fn read(value: Value<'_>) -> Result<Option<Self>, TrustError> {
         let names = ["type", "spki", "valid_from", "valid_until", "retired"];
         let [kind, spki, from, until, retired] = value.object()?.fields(names, UnknownKeys::Refuse)?;
-        let key = read_spki(need(spki, "spki")?.string()?)?;
-        let kind = KeyType::from_name(need(kind, "type")?.string()?.as_plain()?);
-        if kind != Some(key.key_type()) {
-            return Err(TrustError::Word("type"));
-        }
+        let spki = need(spki, "spki")?.string()?;
+        let kind =
+            KeyType::from_name(need(kind, "type")?.string()?.as_plain()?).filter(|kind| kind.is_built_in());
         let valid_from = read_optional_time(need(from, "valid_from")?)?;
         let valid_until = read_optional_time(need(until, "valid_until")?)?;
         if valid_from.zip(valid_until).is_some_and(|(from, until)| until < from) {
             return Err(TrustError::Time);
         }
-        Ok(Self { key, valid_from, valid_until, retired: need(retired, "retired")?.boolean()? })
+        let retired = need(retired, "retired")?.boolean()?;
+        let Some(kind) = kind else { return Ok(None) };
+        let key = read_spki(spki)?;
+        if kind != key.key_type() {
+            return Err(TrustError::Word("type"));
+        }
+        Ok(Some(Self { key, valid_from, valid_until, retired }))
     }
 
     /// Whether a signature by this key counts, revocations aside.

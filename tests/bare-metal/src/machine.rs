@@ -168,8 +168,9 @@ pub fn golden() -> &'static [u8] {
 extern "C" fn bare_main() -> ! {
     // The runner's memory is static, so that the stack's mark is that of the code alone.
     static mut MEMORY: Memory = Memory::new();
+    let memory = &raw mut MEMORY;
     // SAFETY: the start code calls this function once, nothing else names the static, and there is one core and no interrupt.
-    let memory = unsafe { &mut *(&raw mut MEMORY) };
+    let memory = unsafe { &mut *memory };
     exit(crate::run(&mut Console::open(), memory))
 }
 

@@ -88,6 +88,13 @@ impl Ask {
         self
     }
 
+    /// About another digest, under the same name.
+    #[must_use]
+    pub fn of(mut self, digest: Digest) -> Self {
+        self.digest = digest;
+        self
+    }
+
     /// By another name.
     #[must_use]
     pub fn named(mut self, reference: &str) -> Self {

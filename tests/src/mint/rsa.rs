@@ -55,7 +55,8 @@ impl Key {
 }
 
 /// The SPKI of any modulus and exponent, big-endian without leading zeros.
-pub(super) fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let integer = |magnitude: &[u8]| {
         let sign = if magnitude.first().is_none_or(|first| *first >= 0x80) { &[0][..] } else { &[] };
         der(0x02, &[sign, magnitude].concat())

@@ -10,11 +10,11 @@ use super::forge::{
 };
 use super::trust::{EXPIRES, ISSUED, Payload, Rule, authority, authority_with, revocation};
 
-const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
+pub(crate) const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 const TRUST: &str = "application/vnd.pullward.trust-bundle.v1+json";
 /// Between issue and expiry of every trust bundle.
-const NOW: u64 = 1_780_000_000;
+pub(crate) const NOW: u64 = 1_780_000_000;
 
 /// Which key types a case needs.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use pullward_tests::{Cosign, CosignVersion, Crane, Error, Image, KeyPair, Peers, Registry, Workspace, run};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ impl Key {
 
     /// SHA-256 of the SPKI in hex: the key's name.
     pub(crate) fn id(&self) -> String {
-        hex_of(&from_base64(&self.spki()))
+        hex_of(&BASE64_STANDARD.decode(self.spki()).unwrap())
     }
 }
 
@@ -250,6 +251,14 @@ pub(crate) fn pae(kind: &str, payload: &str) -> Vec<u8> {
     format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len()).into_bytes()
 }
 
+/// An SPKI as PEM.
+pub(crate) fn spki_pem(spki: &[u8]) -> String {
+    let text = base64(spki);
+    let lines: Vec<_> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+}
+
 /// SHA-256 in hex.
 pub(crate) fn hex_of(bytes: &[u8]) -> String {
     use sha2::Digest as _;
@@ -258,29 +267,7 @@ pub(crate) fn hex_of(bytes: &[u8]) -> String {
 
 /// Base64, standard alphabet, padded.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let [a, b, c] = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or(0)));
-        let bits = a << 16 | b << 8 | c;
-        for at in 0..4_usize {
-            let sextet = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap();
-            text.push(if at <= chunk.len() { char::from(ALPHABET[sextet]) } else { '=' });
-        }
-    }
-    text
-}
-
-fn from_base64(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0; text.len()];
-    let length = pullward_core::encoding::base64(
-        text.bytes(),
-        pullward_core::encoding::Alphabet::Standard,
-        &mut bytes,
-    )
-    .unwrap();
-    bytes.truncate(length);
-    bytes
+    BASE64_STANDARD.encode(bytes)
 }
 
 fn digest_of(pinned: &str) -> &str {

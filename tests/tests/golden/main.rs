@@ -12,6 +12,7 @@
 )]
 
 mod cases;
+mod fixed;
 mod forge;
 mod trust;
 
@@ -72,7 +73,8 @@ fn every_golden_verdict_is_the_one_that_was_written_down() -> Result<(), Error> 
     let Some(peers) = Peers::at_hand(test)? else { return Ok(()) };
     let workspace = Workspace::new()?;
     let registry = Registry::start(&peers, &workspace)?;
-    let drafts = cases::all(&Forge::new(&peers, &workspace, &registry)?)?;
+    let mut drafts = fixed::measured();
+    drafts.extend(cases::all(&Forge::new(&peers, &workspace, &registry)?)?);
 
     let folder = folder();
     std::fs::create_dir_all(&folder).unwrap();

@@ -61,11 +61,19 @@ pub(crate) fn authority(name: &str, key: &Key) -> String {
     authority_with(name, key, "null", "false")
 }
 
+/// As [`authority`], for a key in base64 SPKI.
+pub(crate) fn authority_of_spki(name: &str, spki: &str) -> String {
+    authority_text(name, spki, "null", "false")
+}
+
 /// As [`authority`], with the end of its window and whether it is retired, as JSON.
 pub(crate) fn authority_with(name: &str, key: &Key, until: &str, retired: &str) -> String {
+    authority_text(name, &key.spki(), until, retired)
+}
+
+fn authority_text(name: &str, spki: &str, until: &str, retired: &str) -> String {
     format!(
-        r#"{{"name":"{name}","kind":"key","keys":[{{"type":"p256","spki":"{}","valid_from":null,"valid_until":{until},"retired":{retired}}}]}}"#,
-        key.spki()
+        r#"{{"name":"{name}","kind":"key","keys":[{{"type":"p256","spki":"{spki}","valid_from":null,"valid_until":{until},"retired":{retired}}}]}}"#
     )
 }
 
