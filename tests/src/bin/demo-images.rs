@@ -47,10 +47,8 @@ fn write(folder: &Path) -> Result<(), Error> {
     layout.sign(release, &signed, &changed);
 
     let named = [("signed", signed), ("foreign", foreign), ("changed", changed), ("unsigned", unsigned)];
-    let list: String = named
-        .iter()
-        .map(|(name, image)| format!("{name} {} {}\n", image.digest, image.size))
-        .collect();
+    let list: String =
+        named.iter().map(|(name, image)| format!("{name} {} {}\n", image.digest, image.size)).collect();
     put(&folder.join("release.pub"), release.pem().as_bytes())?;
     put(&folder.join("images"), list.as_bytes())?;
     layout.write(&folder.join("evidence"))
