@@ -286,11 +286,14 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads the configuration at `path`, which nobody else may be able to write.
+    /// Reads the configuration at `path`, which nobody else may be able to write. A relative path counts from the
+    /// working folder, as on every command line; all folders above it are checked.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |error: io::Error| ConfigError::Read { path: path.to_path_buf(), kind: error.kind() };
+        let path = &std::path::absolute(path).map_err(read)?;
         guard::file(path)?;
         let read = |error: io::Error| ConfigError::Read { path: path.to_path_buf(), kind: error.kind() };
         let mut text = String::new();

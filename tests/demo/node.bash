@@ -57,7 +57,7 @@ TOML
 # hook IMAGE: what containerd does for a pull, by hand.
 hook() {
     local name=${1%@*} digest=${1#*@}
-    show_command verifiers/00-pullward-verifier -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
+    show_command "$work/verifiers/00-pullward-verifier" -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
     printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%d}\n' "$digest" "$2" |
-        verifiers/00-pullward-verifier -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
+        "$work/verifiers/00-pullward-verifier" -name "$name" -digest "$digest" -stdin-media-type application/vnd.oci.descriptor.v1+json
 }

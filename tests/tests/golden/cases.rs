@@ -4,15 +4,14 @@
 
 use pullward_tests::Error;
 
+use super::bundle_cases;
 use super::forge::{
-    Forge, IN_TOTO, Key, Piece, Which, bundle_of, envelope_of, hex_of, pae, payload_of, statement_of,
-    subject_of,
+    Forge, IN_TOTO, Key, Piece, Which, bundle_of, envelope_of, pae, payload_of, statement_of, subject_of,
 };
-use super::trust::{EXPIRES, ISSUED, Payload, Rule, authority, authority_with, revocation};
+use super::trust::Payload;
 
 pub(crate) const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
-const TRUST: &str = "application/vnd.pullward.trust-bundle.v1+json";
 /// Between issue and expiry of every trust bundle.
 pub(crate) const NOW: u64 = 1_780_000_000;
 
@@ -49,17 +48,17 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    fn with(mut self, pieces: &[Piece]) -> Self {
+    pub(crate) fn with(mut self, pieces: &[Piece]) -> Self {
         self.evidence.extend_from_slice(pieces);
         self
     }
 
-    fn named(mut self, reference: &str) -> Self {
+    pub(crate) fn named(mut self, reference: &str) -> Self {
         self.reference = Some(reference.to_owned());
         self
     }
 
-    fn nameless(mut self) -> Self {
+    pub(crate) fn nameless(mut self) -> Self {
         self.reference = None;
         self
     }
@@ -69,12 +68,12 @@ impl Draft {
         self
     }
 
-    fn at(mut self, time: u64) -> Self {
+    pub(crate) fn at(mut self, time: u64) -> Self {
         self.time = time;
         self
     }
 
-    fn inside(mut self, namespace: &'static str) -> Self {
+    pub(crate) fn inside(mut self, namespace: &'static str) -> Self {
         self.pod_namespace = Some(namespace);
         self
     }
@@ -91,18 +90,18 @@ impl Draft {
 }
 
 /// The keys, and the evidence that cosign itself wrote.
-struct Material {
-    digest: String,
-    release: Key,
-    second: Key,
-    stranger: Key,
-    legacy: Piece,
-    legacy_of_other: Piece,
-    legacy_by_stranger: Piece,
-    legacy_by_second: Piece,
-    bundle: Piece,
-    bundle_of_other: Piece,
-    bundle_by_stranger: Piece,
+pub(crate) struct Material {
+    pub(crate) digest: String,
+    pub(crate) release: Key,
+    pub(crate) second: Key,
+    pub(crate) stranger: Key,
+    pub(crate) legacy: Piece,
+    pub(crate) legacy_of_other: Piece,
+    pub(crate) legacy_by_stranger: Piece,
+    pub(crate) legacy_by_second: Piece,
+    pub(crate) bundle: Piece,
+    pub(crate) bundle_of_other: Piece,
+    pub(crate) bundle_by_stranger: Piece,
 }
 
 impl Material {
@@ -124,7 +123,7 @@ impl Material {
         })
     }
 
-    fn case(&self, name: &'static str, expected: &'static str, trust: DraftTrust) -> Draft {
+    pub(crate) fn case(&self, name: &'static str, expected: &'static str, trust: DraftTrust) -> Draft {
         Draft {
             name,
             expected,
@@ -140,11 +139,16 @@ impl Material {
     }
 
     /// Decided with the release key alone.
-    fn key_case(&self, name: &'static str, expected: &'static str) -> Draft {
+    pub(crate) fn key_case(&self, name: &'static str, expected: &'static str) -> Draft {
         self.case(name, expected, DraftTrust::Key(self.release.pem.clone()))
     }
 
-    fn payload_case(&self, name: &'static str, expected: &'static str, payload: &Payload) -> Draft {
+    pub(crate) fn payload_case(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        payload: &Payload,
+    ) -> Draft {
         self.case(name, expected, DraftTrust::Payload(payload.text()))
     }
 }
@@ -160,10 +164,7 @@ pub(crate) fn all(forge: &Forge<'_>) -> Result<Vec<Draft>, Error> {
     drafts.extend(key_types(forge, &material)?);
     drafts.extend(questions(&material));
     drafts.extend(limits(&material));
-    drafts.extend(rules(&material));
-    drafts.extend(revocations(&material));
-    drafts.extend(refused_payloads(&material));
-    drafts.extend(signed_bundles(forge, &material)?);
+    drafts.extend(bundle_cases::all(forge, &material)?);
     Ok(drafts)
 }
 
@@ -464,6 +465,7 @@ fn limits(m: &Material) -> Vec<Draft> {
         m.key_case("evidence-that-is-too-large", "deny evidence-too-large -").with(&[large]),
     ]
 }
+<<<<<<< HEAD
 
 /// Rules of a trust bundle.
 fn rules(m: &Material) -> Vec<Draft> {
@@ -678,3 +680,5 @@ fn signed_bundles(forge: &Forge<'_>, m: &Material) -> Result<Vec<Draft>, Error> 
     })
     .collect())
 }
+=======
+>>>>>>> main
