@@ -6,6 +6,8 @@
 //!
 //! What this does *not* do: decide whether a key is trusted, or when.
 
+use core::cell::OnceCell;
+
 #[cfg(feature = "ed25519")]
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use p256::ecdsa::VerifyingKey as P256Key;
@@ -50,6 +52,38 @@ pub enum SignedFormat {
     Bundle,
     /// An envelope of ours (trust bundle, override): P-256 with SHA-256, or Ed25519, nothing else.
     Ours,
+}
+
+/// Bytes that a signature may be over. They are hashed once, however many keys are tried on them; only Ed25519 has to
+/// hash them anew for each key.
+#[derive(Debug)]
+pub struct Message<'m> {
+    bytes: &'m [u8],
+    sha256: OnceCell<[u8; 32]>,
+    #[cfg(feature = "p384")]
+    sha384: OnceCell<[u8; 48]>,
+}
+
+impl<'m> Message<'m> {
+    /// Takes the bytes; hashes nothing yet.
+    #[must_use]
+    pub const fn new(bytes: &'m [u8]) -> Self {
+        Self {
+            bytes,
+            sha256: OnceCell::new(),
+            #[cfg(feature = "p384")]
+            sha384: OnceCell::new(),
+        }
+    }
+
+    fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
+    }
+
+    #[cfg(feature = "p384")]
+    fn sha384(&self) -> &[u8; 48] {
+        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
+    }
 }
 
 /// The kind of a key.
@@ -194,6 +228,13 @@ impl PublicKey {
         }
     }
 
+    /// What trying this key on a message costs, in signature operations: one, and for Ed25519 one more for each MiB
+    /// that has to be hashed again.
+    pub(crate) fn operations(&self, message: &Message<'_>) -> u16 {
+        let again = u16::try_from(message.bytes.len().wrapping_shr(20)).unwrap_or(u16::MAX);
+        if self.key_type() == KeyType::Ed25519 { again.saturating_add(1) } else { 1 }
+    }
+
     /// Checks `signature` over `message`.
     ///
     /// ECDSA signatures are DER (RFC 3279 section 2.2.3), strict and minimal; a high `s` is accepted, as Go and
@@ -208,19 +249,32 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureInvalid> {
+        self.verify_message(format, &Message::new(message), signature)
+    }
+
+    /// The same over a message that other keys are tried on too.
+    ///
+    /// # Errors
+    /// As [`PublicKey::verify`].
+    pub fn verify_message(
+        &self,
+        format: SignedFormat,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
         use SignedFormat::{Bundle, CosignLegacy, Ours};
         match (&self.material, format) {
             (Material::P256(key), CosignLegacy | Bundle | Ours) => {
                 let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
-                key.verify_prehash(&Sha256::digest(message), &signature).map_err(|_| SignatureInvalid)
+                key.verify_prehash(message.sha256(), &signature).map_err(|_| SignatureInvalid)
             }
             #[cfg(feature = "p384")]
             (Material::P384(key), CosignLegacy | Bundle) => {
                 let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
                 if format == CosignLegacy {
-                    key.verify_prehash(&Sha256::digest(message), &signature)
+                    key.verify_prehash(message.sha256(), &signature)
                 } else {
-                    key.verify_prehash(&Sha384::digest(message), &signature)
+                    key.verify_prehash(message.sha384(), &signature)
                 }
                 .map_err(|_| SignatureInvalid)
             }
@@ -228,10 +282,12 @@ impl PublicKey {
             (Material::Ed25519(key), CosignLegacy | Bundle | Ours) => {
                 let signature =
                     ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
-                key.verify_strict(message, &signature).map_err(|_| SignatureInvalid)
+                key.verify_strict(message.bytes, &signature).map_err(|_| SignatureInvalid)
             }
             #[cfg(feature = "rsa")]
-            (Material::Rsa(key), CosignLegacy | Bundle) => key.verify_pkcs1_sha256(message, signature),
+            (Material::Rsa(key), CosignLegacy | Bundle) => {
+                key.verify_pkcs1_sha256(message.sha256(), signature)
+            }
             #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]

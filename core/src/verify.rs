@@ -12,7 +12,7 @@ use crate::intoto::{self, SIGNATURE_PREDICATE, Statement};
 use crate::json::{self, Text};
 use crate::limits;
 use crate::oci::Digest;
-use crate::signature::{KeyId, PublicKey, SignedFormat};
+use crate::signature::{KeyId, Message, PublicKey, SignedFormat};
 use crate::verdict::Reason;
 use crate::{bundle, simple_signing};
 
@@ -101,9 +101,11 @@ impl Budget {
         Self { left: limits::SIGNATURE_OPERATIONS }
     }
 
-    fn spend(&mut self) -> Result<(), Error> {
-        self.left = self.left.checked_sub(1).ok_or(Error::Budget)?;
-        Ok(())
+    fn spend(&mut self, operations: u16) -> Result<(), Error> {
+        let left = self.left.checked_sub(operations);
+        // What does not fit ends the budget: smaller pieces must not go on where a large one stopped.
+        self.left = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Error::Budget)
     }
 }
 
@@ -266,11 +268,12 @@ fn find_signer(
     let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
     let first = hint.into_iter().flat_map(|_| keys.keys().filter(hinted));
     let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
+    let message = Message::new(message);
     // A key that is listed twice may count in one place and not in the other.
     let mut unusable = None;
     for candidate in ordered {
-        budget.spend()?;
-        if candidate.key.verify(format, message, signature).is_ok() {
+        budget.spend(candidate.key.operations(&message))?;
+        if candidate.key.verify_message(format, &message, signature).is_ok() {
             match keys.state(&candidate) {
                 KeyState::Usable => return Ok(candidate),
                 state => unusable = unusable.or(Some(state)),
