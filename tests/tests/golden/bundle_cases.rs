@@ -42,6 +42,7 @@ fn rules(m: &Material) -> Vec<Draft> {
     unlisted.digest_lists = vec!["0".repeat(64)];
     let audit = one(Rule { mode: "audit", ..app });
     let pinned = format!("docker.io/kcandidate/app@{}", m.digest);
+    let pinned_elsewhere = format!("docker.io/kcandidate/app@sha256:{}", "0".repeat(64));
     let legacy = std::slice::from_ref(&m.legacy);
     let bundle = std::slice::from_ref(&m.bundle);
     let stranger = std::slice::from_ref(&m.bundle_by_stranger);
@@ -70,6 +71,8 @@ fn rules(m: &Material) -> Vec<Draft> {
         case("no-rules-at-all", "deny no-rule -", &Payload::new(&[], &[]), legacy),
         case("short-name-is-normalised", "allow signed app", &base, legacy).named("kcandidate/app"),
         case("pinned-name", "allow signed app", &base, legacy).named(&pinned),
+        case("name-pinned-to-another-digest", "deny digest-conflict -", &base, legacy)
+            .named(&pinned_elsewhere),
         case("tag-rule-and-its-tag", "allow signed v1", &tag_rule, legacy),
         case("tag-rule-and-another-tag", "deny no-rule -", &tag_rule, legacy).named("kcandidate/app:v2"),
         case("tag-rule-and-no-tag", "deny no-rule -", &tag_rule, legacy).named(&pinned),

@@ -424,9 +424,11 @@ fn key_types(forge: &Forge<'_>, m: &Material) -> Result<Vec<Draft>, Error> {
 /// Questions that cannot be asked.
 fn questions(m: &Material) -> Vec<Draft> {
     let digest = "deny digest-invalid -";
+    let elsewhere = format!("docker.io/kcandidate/app@sha256:{}", "0".repeat(64));
     let reference = "deny reference-invalid -";
     let case = |name, expected| m.key_case(name, expected).with(std::slice::from_ref(&m.legacy));
     vec![
+        case("name-that-carries-another-digest", "deny digest-conflict -").named(&elsewhere),
         case("a-key-needs-no-name", "allow signed -").nameless(),
         case("digest-in-upper-case", digest).of_digest(&m.digest.to_uppercase()),
         case("digest-without-algorithm", digest).of_digest(m.digest.trim_start_matches("sha256:")),

@@ -30,7 +30,7 @@ use pullward_golden::writer::{Row, RowTrust, write};
 use pullward_tests::{Error, Peers, Registry, Workspace, ran};
 
 /// What the core can say. The other reasons are the agent's: no source, no socket, no time, no trust bundle.
-const REASONS_OF_CORE: [Reason; 35] = [
+const REASONS_OF_CORE: [Reason; 36] = [
     Reason::Signed,
     Reason::AllowedByRule,
     Reason::DeniedByRule,
@@ -64,6 +64,7 @@ const REASONS_OF_CORE: [Reason; 35] = [
     Reason::RequirementUnsupported,
     Reason::ReferenceInvalid,
     Reason::DigestInvalid,
+    Reason::DigestConflict,
     Reason::EvidenceUnreachable,
     Reason::SignatureLimit,
 ];

@@ -5,7 +5,10 @@ use pullward_core::json;
 use pullward_core::oci::Digest;
 use pullward_core::signature::{KeyError, KeyType};
 use pullward_core::trust::{TrustError, TrustIndex};
-use pullward_tests::mint::{Authority, Key, Node, Revoked, Rule, Trust, digest, edit, world};
+use pullward_core::verdict::Reason;
+use pullward_tests::mint::{
+    Ask, Authority, Forge, Form, Key, Node, Revoked, Rule, Trust, digest, edit, world,
+};
 
 use crate::{refused, taken};
 
@@ -166,10 +169,6 @@ fn patterns_are_patterns() {
 fn keys_are_of_their_kind_and_listed_once() {
     let key = |change: fn(&mut Key)| but(|t| change(&mut t.authorities[0].keys.as_mut().unwrap()[0]));
     refused(&key(|k| k.kind = "p384".into()), TrustError::Word("type"), "another kind");
-    taken(
-        &key(|k| k.kind = "P256".into()),
-        "case counts: a kind that nobody knows is a key that nobody can use",
-    );
     refused(&key(|k| k.spki = String::new()), TrustError::Key(KeyError::Unsupported), "no key");
     refused(&key(|k| k.spki = "AAAA".into()), TrustError::Key(KeyError::Unsupported), "no SPKI");
     refused(&key(|k| k.spki.truncate(k.spki.len() - 1)), TrustError::Base64(encoding::Error::Length), "cut");
@@ -191,6 +190,31 @@ fn keys_are_of_their_kind_and_listed_once() {
     for kind in [KeyType::P384, KeyType::Ed25519, KeyType::Rsa] {
         taken(&but(|t| t.authorities[1] = Authority::of("b", &[world().key(kind, 0)])), "every kind");
     }
+}
+
+/// T-109: a kind that a later builder knows must not take a fleet down. Its key verifies nothing, the others go on.
+#[test]
+fn a_key_of_an_unknown_kind_is_carried_and_verifies_nothing() {
+    for kind in ["ml-dsa-65", "P256", ""] {
+        let unknown = Key { kind: kind.into(), ..Key::of(world().p256(0)) };
+        let keys = vec![unknown, Key::of(world().p256(1))];
+        let authorities = vec![Authority { name: "a".into(), keys: Ok(keys) }];
+        let node = Node::new(&Trust::new(authorities, vec![Rule::enforce("app", &["a"], 1)]));
+        let by = |n| Forge::new(Form::Bundle, world().p256(n), &digest("app")).mint();
+        assert_eq!(node.ask(&Ask::about("app").with(by(0))).reason, Reason::UntrustedKey, "{kind}");
+        assert_eq!(node.ask(&Ask::about("app").with(by(1))).reason, Reason::Signed, "{kind}");
+        let alone = but(|t| t.authorities[0].keys.as_mut().unwrap()[0].kind = kind.into());
+        taken(&alone, "an authority whose only key is unknown");
+    }
+    // What is around such a key is still checked.
+    let key = |change: fn(&mut Key)| {
+        but(|t| {
+            let key = &mut t.authorities[0].keys.as_mut().unwrap()[0];
+            key.kind = "ml-dsa-65".into();
+            change(key);
+        })
+    };
+    refused(&key(|k| k.valid_from = Some("2026".into())), TrustError::Time, "from");
 }
 
 #[test]
