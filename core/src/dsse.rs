@@ -56,12 +56,12 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`Error::Json`] and [`Error::SignatureCount`].
     pub fn read(value: Value<'a>) -> Result<Self, Error> {
-        let (payload_type, payload, mut signatures) = read_parts(value)?;
+        let (payload_type, payload, mut signatures) = read_parts(value, UnknownKeys::Skip)?;
         let signature = signatures.next().ok_or(Error::SignatureCount)??;
         if signatures.next().is_some() {
             return Err(Error::SignatureCount);
         }
-        Ok(Self { payload_type, payload, signature: read_signature(signature)? })
+        Ok(Self { payload_type, payload, signature: read_signature(signature, UnknownKeys::Skip)? })
     }
 
     /// Decodes the payload into `scratch` and returns what was signed.
@@ -95,10 +95,12 @@ impl<'a> ThresholdEnvelope<'a> {
     /// # Errors
     /// [`Error::Json`] and [`Error::SignatureCount`].
     pub fn read(value: Value<'a>) -> Result<Self, Error> {
-        let (payload_type, payload, items) = read_parts(value)?;
+        let (payload_type, payload, items) = read_parts(value, UnknownKeys::Refuse)?;
         let mut signatures = heapless::Vec::new();
         for item in items {
-            signatures.push(read_signature(item?)?).map_err(|_| Error::SignatureCount)?;
+            signatures
+                .push(read_signature(item?, UnknownKeys::Refuse)?)
+                .map_err(|_| Error::SignatureCount)?;
         }
         if signatures.is_empty() {
             return Err(Error::SignatureCount);
@@ -254,8 +256,11 @@ impl SignatureBytes {
     }
 }
 
-fn read_parts(value: Value<'_>) -> Result<(Text<'_>, Text<'_>, json::Items<'_>), Error> {
-    let fields = value.object()?.fields(["payloadType", "payload", "signatures"], UnknownKeys::Skip)?;
+fn read_parts(
+    value: Value<'_>,
+    unknown: UnknownKeys,
+) -> Result<(Text<'_>, Text<'_>, json::Items<'_>), Error> {
+    let fields = value.object()?.fields(["payloadType", "payload", "signatures"], unknown)?;
     let [payload_type, payload, signatures] = fields;
     Ok((
         payload_type.ok_or(json::Error::MissingKey("payloadType"))?.string()?,
@@ -264,8 +269,9 @@ fn read_parts(value: Value<'_>) -> Result<(Text<'_>, Text<'_>, json::Items<'_>),
     ))
 }
 
-fn read_signature(item: Value<'_>) -> Result<Text<'_>, Error> {
-    let [sig] = item.object()?.fields(["sig"], UnknownKeys::Skip)?;
+fn read_signature(item: Value<'_>, unknown: UnknownKeys) -> Result<Text<'_>, Error> {
+    // The key id is known, so that it may be there, and not looked at.
+    let [sig, _keyid] = item.object()?.fields(["sig", "keyid"], unknown)?;
     Ok(sig.ok_or(json::Error::MissingKey("sig"))?.string()?)
 }
 
@@ -304,6 +310,18 @@ mod tests {
         assert_eq!(read(16), Ok(()));
         assert_eq!(read(0), Err(Error::SignatureCount));
         assert_eq!(read(17), Err(Error::SignatureCount));
+    }
+
+    #[test]
+    fn our_documents_have_no_member_that_nobody_knows() {
+        let refused = Err(Error::Json(json::Error::UnknownKey));
+        for (from, to) in [("\"payload\"", "\"more\":1,\"payload\""), ("\"sig\"", "\"more\":1,\"sig\"")] {
+            let text = signatures(1).replacen(from, to, 1);
+            let ours = ThresholdEnvelope::read(parse(text.as_bytes()).unwrap()).map(|_| ());
+            assert_eq!(ours, refused, "{to}");
+            // In others' documents it is skipped.
+            assert_eq!(read(&text), Ok(()));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-# Sourced by fetch-rust-src and fetch-qemu: Debian packages of suites that this machine does not list itself, read with an
+# Sourced by fetch-rust-src: Debian packages of suites that this machine does not list itself, read with an
 # apt state of our own. The system's lists, caches and packages stay as they are, so nothing can be removed by accident, and
 # the mirror is the one the machine already uses, so no host name is written down here.
 

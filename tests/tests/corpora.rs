@@ -169,7 +169,7 @@ fn make_threshold(corpora: &Corpora, row: &Value) -> Made {
     use base64::Engine as _;
     let (inputs, policy) = (&row["inputs"], &row["inputs"]["policy"]);
     let folder = text(inputs, "keys_dir").unwrap();
-    let wanted = policy.get("required").unwrap_or(&policy["keys"]).as_array().unwrap();
+    let wanted = policy.get("required").unwrap_or_else(|| &policy["keys"]).as_array().unwrap();
     let names: Vec<&str> = wanted.iter().map(|name| name.as_str().unwrap()).collect();
     let authorities: Vec<Authority> = names
         .iter()
@@ -224,7 +224,7 @@ fn every_row_is_answered_as_expected_or_listed_with_the_reason() {
                 (false, Some(_)) => out_of_scope += 1,
                 (true, Some(_)) => wrong.push(format!("{id} is answered as expected: take it off the list")),
                 (false, None) => {
-                    wrong.push(format!("{id} is expected to {}: {made:?}", text(&row, "expect").unwrap()))
+                    wrong.push(format!("{id} is expected to {}: {made:?}", text(&row, "expect").unwrap()));
                 }
             }
         }

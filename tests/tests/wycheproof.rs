@@ -4,7 +4,12 @@
 //! Two differences to Wycheproof's words are ours: "acceptable" (RSA without the NULL in `DigestInfo`) is refused, and
 //! so is an RSA key whose exponent is not 65,537, when it is read.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a vector that does not read fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a vector that does not read fails its test"
+)]
 
 use pullward_core::signature::{KeyError, KeyType, PublicKey, SignedFormat};
 use pullward_tests::Corpora;

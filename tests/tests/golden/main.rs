@@ -11,6 +11,7 @@
     reason = "what the test shares fails as it does; clippy excepts only functions marked as tests"
 )]
 
+mod bundle_cases;
 mod cases;
 mod fixed;
 mod forge;

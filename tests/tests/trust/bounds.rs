@@ -33,12 +33,12 @@ fn bounded(most: usize, error: TrustError, what: &str, make: impl Fn(usize) -> T
 fn rules_patterns_and_namespaces() {
     bounded(1000, TrustError::TooMany("rules"), "rules", |count| {
         base().with(|t| {
-            t.rules = names("rule", count).iter().map(|name| Rule::enforce(name, &["a"], 1)).collect()
+            t.rules = names("rule", count).iter().map(|name| Rule::enforce(name, &["a"], 1)).collect();
         })
     });
     bounded(64, TrustError::TooMany("match"), "patterns", |count| {
         base().with(|t| {
-            t.rules[0].patterns = (0..count).map(|n| format!("registry.example/team-{n}/**")).collect()
+            t.rules[0].patterns = (0..count).map(|n| format!("registry.example/team-{n}/**")).collect();
         })
     });
     bounded(64, TrustError::TooMany("namespaces"), "namespaces", |count| {

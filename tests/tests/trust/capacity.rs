@@ -108,7 +108,7 @@ fn verdicts_over_many_rules() {
         let rules: Vec<Rule> = (0..count)
             .map(|n| {
                 Rule::enforce(&format!("rule {n}"), &["a"], 1).with(|r| {
-                    r.patterns = (0..64).map(|p| format!("registry.example/**/x-{n}-{p}/**")).collect()
+                    r.patterns = (0..64).map(|p| format!("registry.example/**/x-{n}-{p}/**")).collect();
                 })
             })
             .chain([Rule::mode("rest", "allow")])
