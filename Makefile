@@ -50,9 +50,9 @@ test-bare-metal: ## the core's verdicts on emulated boards without operating sys
 	tests/bare-metal/run
 
 .PHONY: bench
-bench: peers ## the numbers of docs/numbers.md, as ratios side by side in one run
+bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins
-	$(CARGO) bench --locked -p pullward-tests
+	$(CARGO) bench --locked -p pullward-tests --bench numbers
 
 .PHONY: doc
 doc: ## the library's documentation, into target/doc

@@ -9,10 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Proxy};
 
 use crate::registry::address::{Address, Origin, Scheme};
 use crate::registry::error::RegistryError;
+use crate::registry::resolver::AddressOrName;
 
 /// Where distributions keep the system's roots, in the order in which they are tried.
 const SYSTEM_ROOTS: &[&str] = &[
@@ -113,7 +115,9 @@ impl Connections {
             );
         }
         // Two threads may have made one each; both are right, and one is kept.
-        Ok(slot.get_or_init(|| builder.build().new_agent()))
+        Ok(slot.get_or_init(|| {
+            Agent::with_parts(builder.build(), DefaultConnector::default(), AddressOrName::default())
+        }))
     }
 
     fn via(&self, origin: &Origin) -> Via {

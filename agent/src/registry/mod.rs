@@ -9,7 +9,7 @@
 //! - [`challenge`]: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
-//! - [`connection`]: one exchange over `ureq`;
+//! - [`connection`]: one exchange over `ureq`, which finds addresses by `resolver`;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
 //!
 //! Redirects and next pages are followed on the same scheme, host and port only. Registries that serve blobs from
@@ -27,6 +27,7 @@ pub mod configured;
 pub(crate) mod connection;
 pub mod credentials;
 mod error;
+mod resolver;
 pub mod source;
 
 use std::collections::HashMap;
