@@ -6,6 +6,8 @@
 //!
 //! What this does *not* do: decide whether a key is trusted, or when.
 
+use core::cell::OnceCell;
+
 #[cfg(feature = "ed25519")]
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use p256::ecdsa::VerifyingKey as P256Key;
@@ -92,6 +94,38 @@ impl KeyType {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::P256, Self::P384, Self::Ed25519, Self::Rsa].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Bytes that may be signed, hashed at most once per hash however many keys are tried: whoever sends 16 MiB that
+/// nobody trusted has signed must not have them hashed for each key.
+#[derive(Debug)]
+pub struct Message<'m> {
+    bytes: &'m [u8],
+    sha256: OnceCell<[u8; 32]>,
+    #[cfg(feature = "p384")]
+    sha384: OnceCell<[u8; 48]>,
+}
+
+impl<'m> Message<'m> {
+    /// Nothing is hashed yet.
+    #[must_use]
+    pub const fn new(bytes: &'m [u8]) -> Self {
+        Self {
+            bytes,
+            sha256: OnceCell::new(),
+            #[cfg(feature = "p384")]
+            sha384: OnceCell::new(),
+        }
+    }
+
+    fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
+    }
+
+    #[cfg(feature = "p384")]
+    fn sha384(&self) -> &[u8; 48] {
+        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
     }
 }
 
@@ -194,6 +228,23 @@ impl PublicKey {
         }
     }
 
+    /// What one check by this key costs, in signature operations: Ed25519 hashes the whole message anew for each key,
+    /// the others share its hash.
+    #[must_use]
+    pub fn operations(&self, message: &Message<'_>) -> u16 {
+        match self.material {
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(_) => {
+                let mebibytes = message.bytes.len().wrapping_shr(20);
+                u16::try_from(mebibytes).unwrap_or(u16::MAX).saturating_add(1)
+            }
+            _ => {
+                let _same_for_all = message;
+                1
+            }
+        }
+    }
+
     /// Checks `signature` over `message`.
     ///
     /// ECDSA signatures are DER (RFC 3279 section 2.2.3), strict and minimal; a high `s` is accepted, as Go and
@@ -205,22 +256,22 @@ impl PublicKey {
     pub fn verify(
         &self,
         format: SignedFormat,
-        message: &[u8],
+        message: &Message<'_>,
         signature: &[u8],
     ) -> Result<(), SignatureInvalid> {
         use SignedFormat::{Bundle, CosignLegacy, Ours};
         match (&self.material, format) {
             (Material::P256(key), CosignLegacy | Bundle | Ours) => {
                 let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
-                key.verify_prehash(&Sha256::digest(message), &signature).map_err(|_| SignatureInvalid)
+                key.verify_prehash(message.sha256(), &signature).map_err(|_| SignatureInvalid)
             }
             #[cfg(feature = "p384")]
             (Material::P384(key), CosignLegacy | Bundle) => {
                 let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
                 if format == CosignLegacy {
-                    key.verify_prehash(&Sha256::digest(message), &signature)
+                    key.verify_prehash(message.sha256(), &signature)
                 } else {
-                    key.verify_prehash(&Sha384::digest(message), &signature)
+                    key.verify_prehash(message.sha384(), &signature)
                 }
                 .map_err(|_| SignatureInvalid)
             }
@@ -228,10 +279,12 @@ impl PublicKey {
             (Material::Ed25519(key), CosignLegacy | Bundle | Ours) => {
                 let signature =
                     ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
-                key.verify_strict(message, &signature).map_err(|_| SignatureInvalid)
+                key.verify_strict(message.bytes, &signature).map_err(|_| SignatureInvalid)
             }
             #[cfg(feature = "rsa")]
-            (Material::Rsa(key), CosignLegacy | Bundle) => key.verify_pkcs1_sha256(message, signature),
+            (Material::Rsa(key), CosignLegacy | Bundle) => {
+                key.verify_pkcs1_sha256(message.sha256(), signature)
+            }
             #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]

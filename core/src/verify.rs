@@ -12,7 +12,7 @@ use crate::intoto::{self, SIGNATURE_PREDICATE, Statement};
 use crate::json::{self, Text};
 use crate::limits;
 use crate::oci::Digest;
-use crate::signature::{KeyId, PublicKey, SignedFormat};
+use crate::signature::{KeyId, Message, PublicKey, SignedFormat};
 use crate::verdict::Reason;
 use crate::{bundle, simple_signing};
 
@@ -101,8 +101,8 @@ impl Budget {
         Self { left: limits::SIGNATURE_OPERATIONS }
     }
 
-    fn spend(&mut self) -> Result<(), Error> {
-        self.left = self.left.checked_sub(1).ok_or(Error::Budget)?;
+    fn spend(&mut self, operations: u16) -> Result<(), Error> {
+        self.left = self.left.checked_sub(operations).ok_or(Error::Budget)?;
         Ok(())
     }
 }
@@ -268,9 +268,10 @@ fn find_signer(
     let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
     // A key that is listed twice may count in one place and not in the other.
     let mut unusable = None;
+    let message = Message::new(message);
     for candidate in ordered {
-        budget.spend()?;
-        if candidate.key.verify(format, message, signature).is_ok() {
+        budget.spend(candidate.key.operations(&message))?;
+        if candidate.key.verify(format, &message, signature).is_ok() {
             match keys.state(&candidate) {
                 KeyState::Usable => return Ok(candidate),
                 state => unusable = unusable.or(Some(state)),

@@ -4,7 +4,6 @@
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, U4096};
-use sha2::{Digest as _, Sha256};
 
 use super::{KeyError, SignatureInvalid};
 use crate::der::{Reader, SEQUENCE};
@@ -34,7 +33,7 @@ impl Key {
     /// RFC 8017 section 8.2.2, with the encoded message built and compared whole: nothing in it is parsed.
     pub(super) fn verify_pkcs1_sha256(
         &self,
-        message: &[u8],
+        hash: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), SignatureInvalid> {
         if signature.len() != self.length {
@@ -53,9 +52,8 @@ impl Key {
         let block = expected.get_mut(start..).unwrap_or_default();
         let tail = DIGEST_INFO_SHA256.len().saturating_add(32);
         let padding = block.len().saturating_sub(tail).saturating_sub(3);
-        let hash: [u8; 32] = Sha256::digest(message).into();
         let bytes = [0, 1].into_iter().chain(core::iter::repeat_n(0xff, padding)).chain([0]);
-        for (slot, byte) in block.iter_mut().zip(bytes.chain(DIGEST_INFO_SHA256).chain(hash)) {
+        for (slot, byte) in block.iter_mut().zip(bytes.chain(DIGEST_INFO_SHA256).chain(*hash)) {
             *slot = byte;
         }
         if opened == U4096::from_be_slice(&expected) { Ok(()) } else { Err(SignatureInvalid) }
