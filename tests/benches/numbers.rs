@@ -202,7 +202,8 @@ fn hook_and_agent(
     for (name, pinned) in images {
         let digest = pinned.split_once('@').map(|(_, digest)| digest).unwrap_or_default();
         let mut command = node.hook_command(name, digest);
-        let input = workspace.write(&format!("{}.json", digest.replace(':', "-")), manifest_descriptor(digest))?;
+        let input =
+            workspace.write(&format!("{}.json", digest.replace(':', "-")), manifest_descriptor(digest))?;
         command.stdin(File::open(input)?).stdout(Stdio::piped()).stderr(Stdio::null());
         hooks.push(command.spawn()?);
     }
