@@ -1,6 +1,6 @@
 //! Who could change a file under our hands: checks of folders, files and sockets before they are used.
 //!
-//! A path is as trustworthy as the weakest folder above it. [`folder`] walks all of them; [`socket`] and [`file`]
+//! A path is as trustworthy as the weakest folder above it. [`folder`] walks all of them; [`socket`] and [`file()`]
 //! add the last element. Accepted owners are root and the user we run as. A symbolic link anywhere is refused:
 //! what it points to is then written down instead, and checked. Between check and use only the accepted owners
 //! can change anything.

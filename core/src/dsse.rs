@@ -132,13 +132,12 @@ impl<'a> ThresholdEnvelope<'a> {
     /// not readable, counts as nothing; a key that signed twice, or that is listed twice, counts once.
     #[must_use]
     pub fn count_distinct(&self, signed: &PreAuthEncoding<'_>, keys: &[PublicKey]) -> usize {
-        let mut counted: heapless::Vec<KeyId, { limits::THRESHOLD_SIGNATURES }> = heapless::Vec::new();
         let message = Message::new(signed.message());
+        let mut counted: heapless::Vec<KeyId, { limits::THRESHOLD_SIGNATURES }> = heapless::Vec::new();
         for text in &self.signatures {
             let Ok(signature) = SignatureBytes::decode(*text) else { continue };
-            let signer = keys
-                .iter()
-                .find(|key| key.verify_message(SignedFormat::Ours, &message, signature.bytes()).is_ok());
+            let signer =
+                keys.iter().find(|key| key.verify(SignedFormat::Ours, &message, signature.bytes()).is_ok());
             if let Some(id) = signer.map(PublicKey::id).filter(|id| !counted.contains(id)) {
                 // There is a place for each signature.
                 let _fits = counted.push(id);

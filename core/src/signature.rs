@@ -54,38 +54,6 @@ pub enum SignedFormat {
     Ours,
 }
 
-/// Bytes that a signature may be over. They are hashed once, however many keys are tried on them; only Ed25519 has to
-/// hash them anew for each key.
-#[derive(Debug)]
-pub struct Message<'m> {
-    bytes: &'m [u8],
-    sha256: OnceCell<[u8; 32]>,
-    #[cfg(feature = "p384")]
-    sha384: OnceCell<[u8; 48]>,
-}
-
-impl<'m> Message<'m> {
-    /// Takes the bytes; hashes nothing yet.
-    #[must_use]
-    pub const fn new(bytes: &'m [u8]) -> Self {
-        Self {
-            bytes,
-            sha256: OnceCell::new(),
-            #[cfg(feature = "p384")]
-            sha384: OnceCell::new(),
-        }
-    }
-
-    fn sha256(&self) -> &[u8; 32] {
-        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
-    }
-
-    #[cfg(feature = "p384")]
-    fn sha384(&self) -> &[u8; 48] {
-        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
-    }
-}
-
 /// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
@@ -126,6 +94,38 @@ impl KeyType {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::P256, Self::P384, Self::Ed25519, Self::Rsa].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Bytes that may be signed, hashed at most once per hash however many keys are tried: whoever sends 16 MiB that
+/// nobody trusted has signed must not have them hashed for each key.
+#[derive(Debug)]
+pub struct Message<'m> {
+    bytes: &'m [u8],
+    sha256: OnceCell<[u8; 32]>,
+    #[cfg(feature = "p384")]
+    sha384: OnceCell<[u8; 48]>,
+}
+
+impl<'m> Message<'m> {
+    /// Nothing is hashed yet.
+    #[must_use]
+    pub const fn new(bytes: &'m [u8]) -> Self {
+        Self {
+            bytes,
+            sha256: OnceCell::new(),
+            #[cfg(feature = "p384")]
+            sha384: OnceCell::new(),
+        }
+    }
+
+    fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
+    }
+
+    #[cfg(feature = "p384")]
+    fn sha384(&self) -> &[u8; 48] {
+        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
     }
 }
 
@@ -228,11 +228,21 @@ impl PublicKey {
         }
     }
 
-    /// What trying this key on a message costs, in signature operations: one, and for Ed25519 one more for each MiB
-    /// that has to be hashed again.
-    pub(crate) fn operations(&self, message: &Message<'_>) -> u16 {
-        let again = u16::try_from(message.bytes.len().wrapping_shr(20)).unwrap_or(u16::MAX);
-        if self.key_type() == KeyType::Ed25519 { again.saturating_add(1) } else { 1 }
+    /// What one check by this key costs, in signature operations: Ed25519 hashes the whole message anew for each key,
+    /// the others share its hash.
+    #[must_use]
+    pub fn operations(&self, message: &Message<'_>) -> u16 {
+        match self.material {
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(_) => {
+                let mebibytes = message.bytes.len().wrapping_shr(20);
+                u16::try_from(mebibytes).unwrap_or(u16::MAX).saturating_add(1)
+            }
+            _ => {
+                let _same_for_all = message;
+                1
+            }
+        }
     }
 
     /// Checks `signature` over `message`.
@@ -244,19 +254,6 @@ impl PublicKey {
     /// # Errors
     /// [`SignatureInvalid`], also where `format` does not go with this kind of key.
     pub fn verify(
-        &self,
-        format: SignedFormat,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureInvalid> {
-        self.verify_message(format, &Message::new(message), signature)
-    }
-
-    /// The same over a message that other keys are tried on too.
-    ///
-    /// # Errors
-    /// As [`PublicKey::verify`].
-    pub fn verify_message(
         &self,
         format: SignedFormat,
         message: &Message<'_>,

@@ -102,10 +102,8 @@ impl Budget {
     }
 
     fn spend(&mut self, operations: u16) -> Result<(), Error> {
-        let left = self.left.checked_sub(operations);
-        // What does not fit ends the budget: smaller pieces must not go on where a large one stopped.
-        self.left = left.unwrap_or(0);
-        left.map(|_| ()).ok_or(Error::Budget)
+        self.left = self.left.checked_sub(operations).ok_or(Error::Budget)?;
+        Ok(())
     }
 }
 
@@ -268,12 +266,12 @@ fn find_signer(
     let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
     let first = hint.into_iter().flat_map(|_| keys.keys().filter(hinted));
     let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
-    let message = Message::new(message);
     // A key that is listed twice may count in one place and not in the other.
     let mut unusable = None;
+    let message = Message::new(message);
     for candidate in ordered {
         budget.spend(candidate.key.operations(&message))?;
-        if candidate.key.verify_message(format, &message, signature).is_ok() {
+        if candidate.key.verify(format, &message, signature).is_ok() {
             match keys.state(&candidate) {
                 KeyState::Usable => return Ok(candidate),
                 state => unusable = unusable.or(Some(state)),

@@ -21,7 +21,7 @@ use pullward::verdict::{Decision, Hook, Place};
 use pullward_core::judge::{Judge, Question as CoreQuestion, Trust};
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
-use pullward_core::signature::{PublicKey, SignedFormat};
+use pullward_core::signature::{Message, PublicKey, SignedFormat};
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{TrustBundle, TrustIndex};
 use pullward_tests::{
@@ -203,7 +203,7 @@ fn hook_and_agent(
         let digest = pinned.split_once('@').map(|(_, digest)| digest).unwrap_or_default();
         let mut command = node.hook_command(name, digest);
         let input =
-            workspace.write(&format!("{}.json", digest.replace(':', "-")), manifest_descriptor(digest))?;
+            workspace.write(format!("{}.json", digest.replace(':', "-")), manifest_descriptor(digest))?;
         command.stdin(File::open(input)?).stdout(Stdio::piped()).stderr(Stdio::null());
         hooks.push(command.spawn()?);
     }
@@ -274,7 +274,7 @@ fn arithmetic(report: &mut Report, peers: &Peers, workspace: &Workspace) -> Answ
     let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
     for _ in 0..401 {
         let started = Instant::now();
-        black_box(public.verify(SignedFormat::Bundle, black_box(&message), &signature))
+        black_box(public.verify(SignedFormat::Bundle, &Message::new(black_box(&message)), &signature))
             .map_err(|_| "our verification failed")?;
         our_times.push(started.elapsed().as_secs_f64());
         let started = Instant::now();

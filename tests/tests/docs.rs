@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pullward_core::encoding;
-use pullward_core::signature::{KeyError, KeyType, PublicKey};
+use pullward_core::signature::{KeyError, KeyType, Message, PublicKey};
 use pullward_tests::mint::{World, pem, rsa_spki, world};
 
 const P256_HEAD: usize = 26;
@@ -283,5 +283,16 @@ fn random_bytes_are_no_key() {
         let noise = random.bytes(length);
         assert!(PublicKey::from_spki(&noise).is_err());
         assert!(PublicKey::from_pem(&pem(&noise)).is_err());
+    }
+}
+
+#[test]
+fn a_large_message_costs_more_only_where_each_key_hashes_it_anew() {
+    let large = vec![0_u8; 16 << 20];
+    let (large, small) = (Message::new(&large), Message::new(b"small"));
+    for kind in [KeyType::P256, KeyType::P384, KeyType::Ed25519, KeyType::Rsa] {
+        let key = PublicKey::from_spki(&spki(kind)).unwrap();
+        assert_eq!(key.operations(&small), 1, "{kind:?}");
+        assert_eq!(key.operations(&large), if kind == KeyType::Ed25519 { 17 } else { 1 }, "{kind:?}");
     }
 }

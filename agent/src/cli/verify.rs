@@ -23,7 +23,7 @@ use crate::verdict::{Decision, Outcome, Verdict, printable};
   pullward verify --config /etc/pullward/config.toml -o json registry.example/team/app:v1 | jq .reason
   pullward verify --config /etc/pullward/config.toml - < images.txt")]
 pub struct Verify {
-    /// Images: registry references, or oci:DIR[:TAG|@DIGEST]; - reads them from standard input, one per line
+    /// Images: registry references, or oci:DIR, oci:DIR:TAG, oci:DIR@DIGEST; - reads them from standard input, one per line
     #[arg(value_name = "REF", required = true)]
     pub images: Vec<String>,
     #[command(flatten)]

@@ -6,10 +6,10 @@
 //! an answer; an error page is never data.
 //!
 //! - [`address`]: who is asked, and which other address is the same party;
-//! - [`challenge`]: what a registry asks for with 401, and where credentials may go;
+//! - `challenge`: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
-//! - [`connection`]: one exchange over `ureq`, which finds addresses by `resolver`;
+//! - `connection`: one exchange over `ureq`, which finds addresses by `resolver`;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
 //!
 //! Redirects and next pages are followed on the same scheme, host and port only. Registries that serve blobs from

@@ -6,7 +6,7 @@
 use base64ct::{Base64, Encoding as _};
 use pullward_core::limits;
 use pullward_core::oci::Digest;
-use pullward_core::signature::{PublicKey, SignedFormat};
+use pullward_core::signature::{Message, PublicKey, SignedFormat};
 use pullward_core::trust::PAYLOAD_TYPE;
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ impl Envelope {
     #[must_use]
     pub fn verifies(&self, place: usize, key: &PublicKey) -> bool {
         self.signatures.get(place).is_some_and(|signature| {
-            key.verify(SignedFormat::Ours, &self.pre_auth_encoding(), &signature.value).is_ok()
+            key.verify(SignedFormat::Ours, &Message::new(&self.pre_auth_encoding()), &signature.value).is_ok()
         })
     }
 

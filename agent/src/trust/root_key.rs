@@ -259,7 +259,7 @@ impl std::fmt::Debug for RootKey {
 mod tests {
     use std::path::Path;
 
-    use pullward_core::signature::{PublicKey, SignedFormat};
+    use pullward_core::signature::{Message, PublicKey, SignedFormat};
 
     use super::{RootKey, RootKeyError, RootKeyType};
     use crate::trust::passphrase::PassphraseSource;
@@ -297,8 +297,8 @@ mod tests {
             let public = PublicKey::from_pem(&key.public_pem().unwrap()).unwrap();
             let signature = key.sign(b"message");
             assert_eq!(signature, key.sign(b"message"), "signing is deterministic");
-            assert!(public.verify(SignedFormat::Ours, b"message", &signature).is_ok());
-            assert!(public.verify(SignedFormat::Ours, b"massage", &signature).is_err());
+            assert!(public.verify(SignedFormat::Ours, &Message::new(b"message"), &signature).is_ok());
+            assert!(public.verify(SignedFormat::Ours, &Message::new(b"massage"), &signature).is_err());
         }
     }
 

@@ -33,7 +33,7 @@ impl Key {
     /// RFC 8017 section 8.2.2, with the encoded message built and compared whole: nothing in it is parsed.
     pub(super) fn verify_pkcs1_sha256(
         &self,
-        sha256: &[u8; 32],
+        hash: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), SignatureInvalid> {
         if signature.len() != self.length {
@@ -53,7 +53,7 @@ impl Key {
         let tail = DIGEST_INFO_SHA256.len().saturating_add(32);
         let padding = block.len().saturating_sub(tail).saturating_sub(3);
         let bytes = [0, 1].into_iter().chain(core::iter::repeat_n(0xff, padding)).chain([0]);
-        for (slot, byte) in block.iter_mut().zip(bytes.chain(DIGEST_INFO_SHA256).chain(*sha256)) {
+        for (slot, byte) in block.iter_mut().zip(bytes.chain(DIGEST_INFO_SHA256).chain(*hash)) {
             *slot = byte;
         }
         if opened == U4096::from_be_slice(&expected) { Ok(()) } else { Err(SignatureInvalid) }

@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use pullward_tests::{Containerd, ContainerdVersion, Settings, Signal, descriptor, ran};
+use pullward_tests::{Containerd, ContainerdVersion, Settings, Signal, descriptor, finish, ran};
 
 use crate::stage::{Ground, MANIFEST, Outcome, Scene, allowed, denied, digest_of, refused};
 
@@ -58,18 +58,14 @@ fn an_agent_killed_half_way_is_a_denial() -> Outcome {
     allowed(&scene.hook(&scene.signed)?);
     scene.registry.signal(Signal::Stop)?;
     let (name, digest) = scene.signed.split_once('@').unwrap();
-    let mut command = scene.node.hook_command(name, digest);
-    command.stdout(std::process::Stdio::piped()).stdin(std::process::Stdio::piped());
-    let mut hook = command.spawn().unwrap();
-    std::io::Write::write_all(&mut hook.stdin.take().unwrap(), descriptor(MANIFEST, digest, 426).as_bytes())
-        .unwrap();
+    let (command, input) = (scene.node.hook_command(name, digest), descriptor(MANIFEST, digest, 426));
+    let hook = std::thread::spawn(move || finish(command, input.as_bytes()));
     let status = || scene.node.status().is_ok_and(|status| status["verdicts"]["running"].as_u64() > Some(0));
     pullward_tests::wait_until("a verdict under way", Duration::from_secs(10), status)?;
     scene.node.agent()?.signal(Signal::Kill)?;
-    let output = hook.wait_with_output().unwrap();
+    let answer = hook.join().unwrap()?;
     scene.registry.signal(Signal::Continue)?;
-    let line = String::from_utf8(output.stdout).unwrap();
-    denied(&(output.status.code().unwrap(), line), 2, "agent-unreachable");
+    denied(&(answer.code, answer.out), 2, "agent-unreachable");
     ran("e2e::F-01")
 }
 

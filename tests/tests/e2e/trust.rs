@@ -25,7 +25,7 @@ fn a_bad_bundle_at_reload_keeps_the_old_one_and_is_loud() -> Outcome {
     let cases: [(&str, Make<'_>); 5] = [
         ("trust-older", Box::new(|| node.trust(4, &other))),
         ("trust-wrong-root", Box::new(|| node.build("trust.json", 6, &other, "stranger", &[]))),
-        ("trust-audience", Box::new(|| node.trust(6, &format!("audience = \"edge\"\n{}", other)))),
+        ("trust-audience", Box::new(|| node.trust(6, &format!("audience = \"edge\"\n{other}")))),
         ("trust-invalid", Box::new(|| node.write("trust.json", &good[..good.len() / 2]).map(drop))),
         ("trust-version-reused", Box::new(|| node.trust(5, &other))),
     ];
