@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::guard::{self, GuardError};
 use crate::log::{Format, Verbosity};
+use crate::policy::is_audience;
 use crate::server::ServerLimits;
 
 /// Where the configuration is unless somebody says otherwise.
@@ -447,10 +448,10 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
 
 fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let audience = String::deserialize(deserializer)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if audience.is_empty() || audience.len() > 128 || !audience.bytes().all(plain) {
+    // The builder's own rule: a node with any other name could never be given a bundle.
+    if !is_audience(&audience) {
         return Err(de::Error::custom(
-            "an audience is 1 to 128 letters, digits, dashes, dots and underscores",
+            "an audience is 1 to 128 lower-case letters, digits, dashes, dots and underscores, the first a letter or digit",
         ));
     }
     Ok(audience)

@@ -31,7 +31,7 @@ use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
-use session::{Event, FailedSource, Session, Subject};
+use session::{Event, FailedSource, FailureKind, Session, Subject};
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Engine {
         if self.sources.is_empty() {
             // Nothing was asked, which is not the same as nothing being there.
             let detail = "no source of evidence is configured".to_owned();
-            let event = Event::Failed(FailedSource { limit: false, detail });
+            let event = Event::Failed(FailedSource { kind: FailureKind::Unreachable, detail });
             log.note(&event);
             session.take(&event);
         }
@@ -229,11 +229,11 @@ impl Engine {
 
 impl Judge for Engine {
     fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
-        let time = wall_clock();
+        let time = wall_clock().max(trust.clock_floor);
         let started = Instant::now();
         match self.resolve(question, time, deadline) {
             Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
-            Err(failure) => failure.verdict(Believed::Bundle(trust), question, time, started),
+            Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
         }
     }
 }
@@ -267,10 +267,10 @@ pub struct Unresolved {
 }
 
 impl Unresolved {
-    /// The verdict on it: a denial.
+    /// The verdict on it: a denial. `believed` is `None` where it is the trust that cannot be used.
     pub fn verdict(
         &self,
-        believed: Believed<'_>,
+        believed: Option<Believed<'_>>,
         question: &Question,
         time: UnixTime,
         started: Instant,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding as _};
 use pullward_core::ENGINE;
+use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::signature::PublicKey;
@@ -72,6 +73,7 @@ pub struct Record {
     receipt: Option<()>,
     /// Overrides that were active. This version has none.
     overrides: Vec<()>,
+    limits: RecordedLimits,
     events: Vec<RecordedEvent>,
     verdict: Verdict,
 }
@@ -89,9 +91,30 @@ struct RecordedQuestion {
     time: String,
 }
 
+/// The bounds that shape a verdict. Another version may have others, and then decides another question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedLimits {
+    signature_operations: u16,
+    signature_bytes: u64,
+    attestation_bytes: u64,
+    payload_bytes: u64,
+    statement_subjects: usize,
+}
+
+impl RecordedLimits {
+    const OURS: Self = Self {
+        signature_operations: limits::SIGNATURE_OPERATIONS,
+        signature_bytes: limits::SIGNATURE_BYTES,
+        attestation_bytes: limits::ATTESTATION_BYTES,
+        payload_bytes: limits::PAYLOAD_BYTES,
+        statement_subjects: limits::STATEMENT_SUBJECTS,
+    };
+}
+
 /// What was believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RecordedTrust {
     /// One key, as PEM.
     Key(String),
@@ -185,6 +208,7 @@ impl Record {
             trust,
             receipt: None,
             overrides: Vec::new(),
+            limits: RecordedLimits::OURS,
             events: recorder.events,
             verdict,
         }
@@ -227,6 +251,12 @@ impl Record {
     /// Checks what serde cannot: that every field can be used.
     fn check(&self) -> Result<(), String> {
         self.subject()?;
+        if self.limits != RecordedLimits::OURS {
+            return Err(
+                "limits: recorded with other bounds than this version has; replay it with that version"
+                    .to_owned(),
+            );
+        }
         self.events.iter().try_for_each(|event| event.to_event().map(|_| ()))
     }
 

@@ -117,7 +117,8 @@ pub struct Judge<'a> {
     /// The rules that may decide, all of which have to allow: more than one only where the namespace is unknown.
     candidates: heapless::Vec<Candidate<'a>, { limits::OPEN_RULES }>,
     budget: Budget,
-    unreachable: bool,
+    /// Why a source could not be read to its end.
+    failed: Option<Reason>,
     limit: Option<Reason>,
 }
 
@@ -147,7 +148,7 @@ impl<'a> Judge<'a> {
             settled: None,
             candidates: heapless::Vec::new(),
             budget: Budget::new(),
-            unreachable: false,
+            failed: None,
             limit: None,
         };
         let named = question.reference.and_then(Reference::digest);
@@ -265,7 +266,13 @@ impl<'a> Judge<'a> {
 
     /// Says that a source of evidence could not be read. It matters only while a requirement is open.
     pub fn source_failed(&mut self) {
-        self.unreachable = true;
+        self.failed = self.failed.or(Some(Reason::EvidenceUnreachable));
+    }
+
+    /// Says that the time for a source was over. It matters only while a requirement is open, and then it denies under
+    /// audit too: whoever can make a node wait must not get what audit lets through.
+    pub fn deadline_passed(&mut self) {
+        self.failed = Some(Reason::DeadlineExceeded);
     }
 
     /// Says that a source holds more than is read. It denies whatever was found before: what comes first must not
@@ -288,7 +295,7 @@ impl<'a> Judge<'a> {
         let mut allowed = None;
         let mut denied = None;
         for candidate in &self.candidates {
-            let decision = candidate.decide(self.limit, self.unreachable);
+            let decision = candidate.decide(self.limit, self.failed);
             // Of several denials the first is told, of several admissions the one that audit mode let through.
             if decision.ruling == Ruling::Deny {
                 denied = denied.or(Some(decision));
@@ -389,16 +396,17 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn decide(&self, limit: Option<Reason>, unreachable: bool) -> Decision<'a> {
-        let reason = match (self.fixed, limit) {
-            (Some(fixed), _) => fixed,
-            (None, Some(limit)) => limit,
-            (None, None) if self.is_met() => Reason::Signed,
-            (None, None) if unreachable => Reason::EvidenceUnreachable,
-            (None, None) if self.signed != 0 => Reason::ThresholdNotMet,
-            (None, None) => self.rejection.unwrap_or(Reason::Unsigned),
+    fn decide(&self, limit: Option<Reason>, failed: Option<Reason>) -> Decision<'a> {
+        let reason = match (self.fixed, limit, failed) {
+            (Some(fixed), ..) => fixed,
+            (None, Some(limit), _) => limit,
+            (None, None, _) if self.is_met() => Reason::Signed,
+            (None, None, Some(failed)) => failed,
+            (None, None, None) if self.signed != 0 => Reason::ThresholdNotMet,
+            (None, None, None) => self.rejection.unwrap_or(Reason::Unsigned),
         };
-        let allow = reason.class() == crate::verdict::ReasonClass::Allow || self.mode == Mode::Audit;
+        let audited = self.mode == Mode::Audit && reason != Reason::DeadlineExceeded;
+        let allow = reason.class() == crate::verdict::ReasonClass::Allow || audited;
         Decision {
             ruling: if allow { Ruling::Allow } else { Ruling::Deny },
             reason,

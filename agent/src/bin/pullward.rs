@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments, &mut out, &mut err),
         Command::Tree(arguments) => tree::run(arguments, &mut out, &mut err),
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
-        Command::Trust(arguments) => trust::run(arguments, &trust::configured, &mut out, &mut err),
+        Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),
         Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),

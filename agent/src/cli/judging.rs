@@ -18,13 +18,15 @@ use pullward_core::verdict::Reason;
 use crate::config::{self, Config};
 use crate::decide::session::Subject;
 use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unresolved, wall_clock};
+use crate::evidence::Source;
 use crate::evidence::layout::Layout;
 use crate::evidence::oci_target::OciTarget;
-use crate::evidence::{Fault, Source};
 use crate::record::RecordedTrust;
 use crate::trust::installed::InstalledTrust;
 use crate::trust::node::{FloorUpdate, TrustSettings};
-use crate::verdict::{Hook, Place};
+use crate::trust::refused::RefusedClass;
+use crate::trust::roots::{Roots, RootsError};
+use crate::verdict::{Hook, Place, Verdict};
 
 /// How long one command looks for evidence of one image. A person waits longer than containerd does.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,9 +90,14 @@ pub enum JudgingError {
     /// The command line does not say enough, or contradicts itself: exit 64.
     #[error("{0}")]
     Usage(String),
-    /// Something that it names cannot be used: exit 2.
-    #[error("{0}")]
-    Unusable(String),
+    /// Something that it names cannot be used: exit 2, and a verdict that says so.
+    #[error("{detail}")]
+    Unusable {
+        /// The stable code.
+        reason: Reason,
+        /// The thing, the reason, the next step.
+        detail: String,
+    },
 }
 
 impl JudgingError {
@@ -99,8 +106,36 @@ impl JudgingError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::Unusable(_) => 2,
+            Self::Unusable { .. } => 2,
         }
+    }
+
+    fn missing(detail: impl Into<String>) -> Self {
+        Self::Unusable { reason: Reason::TrustMissing, detail: detail.into() }
+    }
+
+    fn invalid(detail: impl Into<String>) -> Self {
+        Self::Unusable { reason: Reason::TrustInvalid, detail: detail.into() }
+    }
+
+    /// The verdict on an image that could not be judged because of this; none for a command line that says too little.
+    #[must_use]
+    pub fn verdict(&self, image: &str) -> Option<Verdict> {
+        let Self::Unusable { reason, detail } = self else { return None };
+        let question = Question {
+            reference: image.to_owned(),
+            digest: None,
+            media_type: None,
+            place: Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None },
+            platform: crate::service::platform(),
+        };
+        let failure = Unresolved {
+            reason: *reason,
+            reference: image.to_owned(),
+            digest: String::new(),
+            detail: detail.clone(),
+        };
+        Some(failure.verdict(None, &question, wall_clock(), Instant::now()))
     }
 }
 
@@ -201,7 +236,7 @@ impl Judging {
         let (found, note) =
             configured_sources(&config, trust.key.is_none() && trust.trust.is_none(), sources)?;
         if let Some(note) = note {
-            writeln!(err, "note: {note}").map_err(|error| JudgingError::Unusable(error.to_string()))?;
+            writeln!(err, "note: {note}").map_err(|error| JudgingError::missing(error.to_string()))?;
         }
         Ok(Self {
             trust: held,
@@ -223,7 +258,10 @@ impl Judging {
     /// # Errors
     /// [`JudgingError::Usage`].
     pub fn ask(&self, text: &str, digest: Option<&str>) -> Result<Asked, JudgingError> {
-        let time = wall_clock();
+        let time = match &self.trust {
+            HeldTrust::Bundle { trust, .. } => wall_clock().max(trust.clock_floor),
+            HeldTrust::Key { .. } => wall_clock(),
+        };
         let deadline = Instant::now() + PATIENCE;
         let place =
             Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: self.namespace.clone() };
@@ -246,9 +284,10 @@ impl Judging {
                     self.layout_subject(text, digest, reference, resolved.digest, &question, time)
                 }
                 Err(error) => Err(Unresolved {
-                    reason: match error.fault() {
-                        Fault::Malformed => Reason::ManifestAmbiguous,
-                        _ => Reason::TagNotResolved,
+                    reason: if error.is_ambiguous() {
+                        Reason::ManifestAmbiguous
+                    } else {
+                        Reason::TagNotResolved
                     },
                     reference: text.to_owned(),
                     digest: digest.unwrap_or_default().to_owned(),
@@ -264,7 +303,36 @@ impl Judging {
             )));
         }
         let subject = self.engine.resolve(&question, time, deadline);
+        let subject = subject.and_then(|subject| self.check_tag(subject, &question, deadline));
         Ok(Asked { question, subject, engine: self.engine.clone(), deadline, time })
+    }
+
+    /// Where a tag was asked for and a digest given beside it, both have to be the same image. A tag that nobody can be
+    /// asked about is not known, and then the digest alone says what is meant.
+    fn check_tag(
+        &self,
+        subject: Subject,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<Subject, Unresolved> {
+        let named_by_digest =
+            subject.reference.as_ref().is_some_and(|reference| reference.digest().is_some());
+        if question.digest.is_none() || named_by_digest {
+            return Ok(subject);
+        }
+        let by_tag = Question { digest: None, ..question.clone() };
+        match self.engine.resolve(&by_tag, subject.time, deadline) {
+            Ok(found) if found.digest != subject.digest => Err(Unresolved {
+                reason: Reason::DigestConflict,
+                reference: subject.name,
+                digest: subject.digest.to_string(),
+                detail: format!(
+                    "{} is {}, --digest says {}",
+                    question.reference, found.digest, subject.digest
+                ),
+            }),
+            _ => Ok(subject),
+        }
     }
 
     /// The name of an image in a layout: the layout does not say it.
@@ -328,17 +396,17 @@ fn load_config(trust: &TrustFlags) -> Result<Option<Config>, JudgingError> {
         None if usual.exists() => usual,
         None => return Ok(None),
     };
-    Config::load(path).map(Some).map_err(|error| JudgingError::Unusable(error.to_string()))
+    Config::load(path).map(Some).map_err(|error| JudgingError::missing(error.to_string()))
 }
 
 fn read_key(path: &Path) -> Result<(PublicKey, String), JudgingError> {
-    let unusable = |why: String| JudgingError::Unusable(format!("{}: {why}", path.display()));
-    let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
-    if length > limits::KEY_FILE_BYTES {
-        return Err(unusable("too large for a public key".to_owned()));
+    let missing = |error: std::io::Error| JudgingError::missing(format!("{}: {error}", path.display()));
+    let invalid = |why: String| JudgingError::invalid(format!("{}: {why}", path.display()));
+    if fs::metadata(path).map_err(missing)?.len() > limits::KEY_FILE_BYTES {
+        return Err(invalid("too large for a public key".to_owned()));
     }
-    let pem = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    let key = PublicKey::from_pem(&pem).map_err(|error| unusable(explain_key(error)))?;
+    let pem = fs::read_to_string(path).map_err(missing)?;
+    let key = PublicKey::from_pem(&pem).map_err(|error| invalid(explain_key(error)))?;
     Ok((key, pem))
 }
 
@@ -360,37 +428,42 @@ pub fn explain_key(error: KeyError) -> String {
     }
 }
 
-fn open_bundle(path: &Path, roots: &[PathBuf], threshold: Option<usize>) -> Result<HeldTrust, JudgingError> {
-    let threshold = match (threshold, roots.len()) {
-        (Some(threshold), _) => threshold,
-        (None, 1) => 1,
-        (None, several) => {
-            return Err(JudgingError::Usage(format!(
-                "{several} root keys and no --threshold; say how many of them must have signed"
-            )));
-        }
-    };
-    let keys = roots.iter().map(|root| read_key(root)).collect::<Result<Vec<_>, _>>()?;
-    let unusable = |why: String| JudgingError::Unusable(format!("{}: {why}", path.display()));
-    let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
-    if length > limits::TRUST_FILE_BYTES {
-        return Err(unusable("larger than any trust bundle".to_owned()));
+fn open_bundle(path: &Path, files: &[PathBuf], threshold: Option<usize>) -> Result<HeldTrust, JudgingError> {
+    let roots = Roots::read(files, threshold).map_err(|error| match error {
+        RootsError::Key { .. } | RootsError::Duplicate { .. } => JudgingError::invalid(error.to_string()),
+        RootsError::None
+        | RootsError::TooMany(_)
+        | RootsError::NoThreshold(_)
+        | RootsError::Threshold { .. } => JudgingError::Usage(error.to_string()),
+    })?;
+    let missing = |error: std::io::Error| JudgingError::missing(format!("{}: {error}", path.display()));
+    if fs::metadata(path).map_err(missing)?.len() > limits::TRUST_FILE_BYTES {
+        return Err(JudgingError::invalid(format!("{}: larger than any trust bundle", path.display())));
     }
-    let file = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let (roots, pems): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-    let trust = InstalledTrust::open_for_any(&file, &roots, threshold)
-        .map_err(|error| unusable(format!("{}: {error}", error.code())))?;
-    Ok(HeldTrust::Bundle { trust: Box::new(trust), file, roots: pems, threshold })
+    let file = fs::read(path).map_err(missing)?;
+    let trust = InstalledTrust::open_for_any(&file, roots.keys(), roots.threshold())
+        .map_err(|error| JudgingError::invalid(format!("{}: {}: {error}", path.display(), error.code())))?;
+    let pems =
+        roots.named().map(|(path, _)| fs::read_to_string(path)).collect::<Result<_, _>>().map_err(missing)?;
+    Ok(HeldTrust::Bundle { trust: Box::new(trust), file, roots: pems, threshold: roots.threshold() })
 }
 
 /// The bundle that a node believes: the one that its agent uses, chosen as the agent chooses.
 fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
     let settings = TrustSettings::from(config);
-    let loaded = settings
-        .load(FloorUpdate::Leave)
-        .map_err(|refused| JudgingError::Unusable(format!("{}: {refused}", refused.fault.code())))?;
+    let loaded = settings.load(FloorUpdate::Leave).map_err(|refused| {
+        let detail = format!("{}: {refused}", refused.fault.code());
+        match refused.fault.class() {
+            RefusedClass::Bundle => JudgingError::invalid(detail),
+            RefusedClass::Node => JudgingError::missing(detail),
+        }
+    })?;
     // Opened once more with its signatures: a record keeps the file, not what was made of it.
-    open_bundle(&loaded.path, &config.trust.roots, Some(config.trust.required_roots()))
+    let mut held = open_bundle(&loaded.path, &config.trust.roots, config.trust.threshold)?;
+    if let HeldTrust::Bundle { trust, .. } = &mut held {
+        trust.clock_floor = loaded.trust.clock_floor;
+    }
+    Ok(held)
 }
 
 /// Store, then registry; and what a person should know about them.
@@ -402,17 +475,25 @@ fn configured_sources(
     let store = flags.store.as_deref().or_else(|| configured.then_some(config.store.dir.as_path()));
     let store = store.map(|store| ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
     let offline = flags.offline || config.registry.offline;
-    let (registry, note) = if offline { (None, None) } else { configured_registry(config)? };
+    let (registry, note) = if offline { (None, None) } else { configured_registry(config, configured)? };
     Ok((store.into_iter().chain(registry).collect(), note))
 }
 
 #[cfg(feature = "network")]
-fn configured_registry(config: &Config) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
-    use crate::registry::configured;
+fn configured_registry(
+    config: &Config,
+    configured: bool,
+) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
+    use crate::registry::configured::{client, read_auth_file};
     use crate::registry::credentials::Credentials;
-    let unusable = |error: String| JudgingError::Unusable(error);
-    let mut credentials = configured::read_auth_file(&config.registry.auth_file)
-        .map_err(|error| unusable(error.to_string()))?;
+    let unusable =
+        |error: String| JudgingError::Unusable { reason: Reason::EvidenceUnreachable, detail: error };
+    // The node's own credentials go with the node's own configuration; others may not be able to read them.
+    let mut credentials = if configured {
+        read_auth_file(&config.registry.auth_file).map_err(|error| unusable(error.to_string()))?
+    } else {
+        Credentials::default()
+    };
     let mut note = None;
     if let Some(path) = docker_config().filter(|path| path.exists()) {
         let users = fs::read(&path)
@@ -422,14 +503,16 @@ fn configured_registry(config: &Config) -> Result<(Option<ConfiguredSource>, Opt
         note = Some(format!("registry credentials are also taken from {}", path.display()));
         credentials = credentials.or(users);
     }
-    let client =
-        configured::client(&config.registry, credentials).map_err(|error| unusable(error.to_string()))?;
+    let client = client(&config.registry, credentials).map_err(|error| unusable(error.to_string()))?;
     Ok((Some(ConfiguredSource::Registry(Arc::new(client))), note))
 }
 
 /// Without network code there is no registry, whatever the configuration says.
 #[cfg(not(feature = "network"))]
-fn configured_registry(_: &Config) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
+fn configured_registry(
+    _: &Config,
+    _: bool,
+) -> Result<(Option<ConfiguredSource>, Option<String>), JudgingError> {
     Ok((None, None))
 }
 

@@ -1,5 +1,6 @@
 //! Commands of `pullward`, one module each; [`judging`] is what those that judge have in common.
 
+mod admin;
 pub mod agent;
 pub mod judging;
 pub mod policy;

@@ -5,18 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use pullward_core::limits::ADMIN_RESPONSE_BYTES;
 use pullward_core::time::UnixTime;
-use pullward_proto::PROTOCOL;
-use pullward_proto::v1::admin_client::AdminClient;
-use pullward_proto::v1::{StatusRequest, StatusResponse, TrustState};
+use pullward_proto::v1::{StatusResponse, TrustState};
 use serde::Serialize;
 
+use super::admin;
 use crate::config::Config;
 use crate::verdict::printable;
-
-/// An agent that does not answer within this is not fine.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `pullward status`
 #[derive(Debug, Clone, Args)]
@@ -54,7 +49,7 @@ pub struct Problem {
 pub fn run(arguments: &Status, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let asked = Config::load_or_default(arguments.config.as_deref())
         .map_err(|error| error.to_string())
-        .and_then(|config| ask(&config));
+        .and_then(|config| admin::status(&config).map_err(|error| error.to_string()));
     let status = match asked {
         Ok(status) => status,
         Err(problem) => {
@@ -108,31 +103,6 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
         );
     }
     problems
-}
-
-fn ask(config: &Config) -> Result<StatusResponse, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let asked = runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, async {
-            let channel = crate::socket::connect(&config.agent.admin_socket).await;
-            let mut client = AdminClient::new(channel.map_err(|error| error.to_string())?)
-                .max_decoding_message_size(ADMIN_RESPONSE_BYTES);
-            let response = client.status(StatusRequest { protocol: PROTOCOL }).await;
-            response.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
-        })
-        .await
-    });
-    runtime.shutdown_background();
-    let socket = config.agent.admin_socket.display();
-    let response = asked.map_err(|_| format!("{socket}: no answer within {} s", PATIENCE.as_secs()))??;
-    if response.protocol != PROTOCOL {
-        return Err(format!(
-            "{socket}: the agent is of another version: it speaks protocol {}",
-            response.protocol
-        ));
-    }
-    Ok(response)
 }
 
 fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {

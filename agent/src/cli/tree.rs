@@ -69,9 +69,10 @@ pub fn run(arguments: &Tree, out: &mut dyn Write, err: &mut dyn Write) -> io::Re
     let believed = judging.trust().believed();
     let (verdict, others) = match &asked.subject {
         Ok(subject) => asked.engine.survey(believed, subject, asked.deadline),
-        Err(failure) => {
-            (failure.verdict(believed, &asked.question, asked.time, std::time::Instant::now()), Vec::new())
-        }
+        Err(failure) => (
+            failure.verdict(Some(believed), &asked.question, asked.time, std::time::Instant::now()),
+            Vec::new(),
+        ),
     };
     match arguments.output {
         Output::Json => print_json(&verdict, &others, out)?,

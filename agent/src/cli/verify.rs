@@ -68,6 +68,10 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
         Ok(judging) => judging,
         Err(error) => {
             writeln!(err, "pullward verify: {error}")?;
+            // Programs get a verdict all the same: nothing could be judged, which is a refusal.
+            for verdict in images.iter().filter_map(|image| error.verdict(image)) {
+                print(&verdict, arguments.output, out)?;
+            }
             return Ok(error.exit_code());
         }
     };
@@ -80,48 +84,61 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
                 return Ok(error.exit_code());
             }
         };
-        let verdict = judge(&judging, &asked, arguments.record.as_deref(), err)?;
-        let Some(verdict) = verdict else { return Ok(2) };
+        let (verdict, recorded) = judge(&judging, &asked, arguments.record.as_deref(), err)?;
         print(&verdict, arguments.output, out)?;
+        if recorded == Recorded::Failed {
+            return Ok(2);
+        }
         let refused = u8::from(arguments.enforce && verdict.would_deny);
         worst = worst.max(verdict.exit_code()).max(refused);
     }
     Ok(worst)
 }
 
-/// Judges one image; `None` where the record that was asked for cannot be written.
+/// Whether the record that was asked for was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    /// It was, or none was asked for.
+    Done,
+    /// It was not: the command did not do what it was asked, whatever the verdict.
+    Failed,
+}
+
+/// Judges one image, and records it where asked.
 fn judge(
     judging: &Judging,
     asked: &Asked,
     record: Option<&std::path::Path>,
     err: &mut dyn Write,
-) -> io::Result<Option<Verdict>> {
+) -> io::Result<(Verdict, Recorded)> {
     let trust = judging.trust();
     let subject = match &asked.subject {
         Ok(subject) => subject,
         Err(failure) => {
-            let verdict = failure.verdict(trust.believed(), &asked.question, asked.time, Instant::now());
+            let verdict =
+                failure.verdict(Some(trust.believed()), &asked.question, asked.time, Instant::now());
             if record.is_some() {
                 writeln!(
                     err,
                     "note: no record was written, because no digest was found that could be judged"
                 )?;
             }
-            return Ok(Some(verdict));
+            return Ok((verdict, Recorded::Done));
         }
     };
     let Some(path) = record else {
         let log: &mut dyn EventLog = &mut Unrecorded;
-        return Ok(Some(asked.engine.judge_subject(trust.believed(), subject, asked.deadline, log)));
+        let verdict = asked.engine.judge_subject(trust.believed(), subject, asked.deadline, log);
+        return Ok((verdict, Recorded::Done));
     };
     let mut recorder = Recorder::default();
     let verdict = asked.engine.judge_subject(trust.believed(), subject, asked.deadline, &mut recorder);
     let written = Record::new(subject, trust.recorded(), recorder, verdict.clone()).write(path);
     if let Err(error) = written {
         writeln!(err, "pullward verify: {error}")?;
-        return Ok(None);
+        return Ok((verdict, Recorded::Failed));
     }
-    Ok(Some(verdict))
+    Ok((verdict, Recorded::Done))
 }
 
 fn read_images(arguments: &[String]) -> io::Result<Result<Vec<String>, &'static str>> {

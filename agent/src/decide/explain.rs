@@ -26,7 +26,7 @@ pub(super) struct Parts {
 /// Puts a verdict together.
 pub(super) fn verdict(believed: Believed<'_>, subject: &Subject, parts: Parts) -> Verdict {
     assemble(
-        believed,
+        Some(believed),
         &subject.name,
         &subject.digest.to_string(),
         &subject.platform,
@@ -36,9 +36,9 @@ pub(super) fn verdict(believed: Believed<'_>, subject: &Subject, parts: Parts) -
     )
 }
 
-/// The verdict on a name that led to no digest.
+/// The verdict on a name that led to no digest, or that could not be judged because nothing is believed.
 pub(super) fn unresolved(
-    believed: Believed<'_>,
+    believed: Option<Believed<'_>>,
     question: &Question,
     time: UnixTime,
     failure: &Unresolved,
@@ -65,7 +65,7 @@ pub(super) fn unresolved(
 }
 
 fn assemble(
-    believed: Believed<'_>,
+    believed: Option<Believed<'_>>,
     reference: &str,
     digest: &str,
     platform: &str,
@@ -74,7 +74,7 @@ fn assemble(
     parts: Parts,
 ) -> Verdict {
     let (trust, trust_id) = match believed {
-        Believed::Bundle(installed) => {
+        Some(Believed::Bundle(installed)) => {
             let index = installed.bundle().index();
             let trust = Trust {
                 version: index.version(),
@@ -83,7 +83,8 @@ fn assemble(
             };
             (Some(trust), index.digest().to_string())
         }
-        Believed::Key(key) => (None, Digest::from_sha256(key.id().0).to_string()),
+        Some(Believed::Key(key)) => (None, Digest::from_sha256(key.id().0).to_string()),
+        None => (None, String::new()),
     };
     let mut verdict = Verdict {
         schema: SCHEMA.to_owned(),
@@ -163,7 +164,7 @@ pub(super) fn message(
             let (signed, needed) = decision.signed;
             format!("{signed} of {needed} distinct authorities have signed{}", wanted(rule))
         }
-        Reason::EvidenceUnreachable | Reason::EvidenceLimit => {
+        Reason::EvidenceUnreachable | Reason::EvidenceLimit | Reason::DeadlineExceeded => {
             format!("{}: {}", decision.reason.meaning(), failures.join("; "))
         }
         reason => format!("{}{}", reason.meaning(), wanted(rule)),

@@ -68,10 +68,22 @@ pub struct RejectedItem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailedSource {
-    /// Whether a bound was reached; else it could not be reached or understood.
-    pub limit: bool,
+    /// What kind of failure it was.
+    pub kind: FailureKind,
     /// What happened, in words.
     pub detail: String,
+}
+
+/// Why a source could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureKind {
+    /// It could not be reached or understood.
+    Unreachable,
+    /// The time was over.
+    Deadline,
+    /// A bound was reached.
+    Limit,
 }
 
 impl Event {
@@ -80,8 +92,12 @@ impl Event {
         let gathered = match visited {
             Ok(gathered) => gathered,
             Err(error) => {
-                let limit = error.fault() == Fault::Limit;
-                return vec![Self::Failed(FailedSource { limit, detail: error.to_string() })];
+                let kind = match error.fault() {
+                    Fault::Limit => FailureKind::Limit,
+                    Fault::Deadline => FailureKind::Deadline,
+                    _ => FailureKind::Unreachable,
+                };
+                return vec![Self::Failed(FailedSource { kind, detail: error.to_string() })];
             }
         };
         let source = gathered.source.as_str();
@@ -161,10 +177,10 @@ impl<'a> Session<'a> {
                 });
             }
             Event::Failed(failure) => {
-                if failure.limit {
-                    self.judge.limit_reached(Reason::EvidenceLimit);
-                } else {
-                    self.judge.source_failed();
+                match failure.kind {
+                    FailureKind::Limit => self.judge.limit_reached(Reason::EvidenceLimit),
+                    FailureKind::Deadline => self.judge.deadline_passed(),
+                    FailureKind::Unreachable => self.judge.source_failed(),
                 }
                 self.failures.push(failure.detail.clone());
             }

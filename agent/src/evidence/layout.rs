@@ -186,9 +186,9 @@ impl Layout {
                 let images = || scan.entries.iter().filter(|l| l.role == Role::Image && !legacy(l));
                 // A copy of an index lists its platforms beside it; only the index itself has a name.
                 if images().any(|listed| listed.name.is_some()) {
-                    self.choose("the name", images().filter(|listed| listed.name.is_some()))
+                    self.choose("that could be meant", images().filter(|listed| listed.name.is_some()))
                 } else {
-                    self.choose("the name", images())
+                    self.choose("that could be meant", images())
                 }
             }
         }

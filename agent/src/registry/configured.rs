@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use pullward_core::limits;
@@ -10,6 +10,7 @@ use pullward_core::limits;
 use super::credentials::{Credentials, CredentialsError};
 use super::{Client, ProxyUrl, Settings, SettingsError};
 use crate::config::Registry;
+use crate::guard;
 
 /// Why the auth file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,14 @@ pub enum AuthFileError {
         path: PathBuf,
         /// Its mode.
         mode: u32,
+    },
+    /// It is somebody else's: who writes it has our requests.
+    #[error("{path}: owned by user {uid}; it has to be root's or that of the user who runs this")]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
     },
     /// It is larger than a docker `config.json` can be.
     #[error("{path}: larger than {} bytes", limits::AUTH_FILE_BYTES)]
@@ -59,6 +68,9 @@ pub fn read_auth_file(path: &Path) -> Result<Credentials, AuthFileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Credentials::default()),
         Err(error) => return Err(failed(error)),
     };
+    if !guard::peer(metadata.uid()) {
+        return Err(AuthFileError::Owner { path: path.to_owned(), uid: metadata.uid() });
+    }
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(AuthFileError::Mode { path: path.to_owned(), mode });

@@ -82,7 +82,7 @@ impl Denial {
             id,
             place: question.place.clone(),
             time,
-            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: pullward_core::ENGINE.to_owned(),
             attestations: BTreeMap::new(),
             elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         }

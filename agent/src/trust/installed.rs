@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pullward_core::dsse::{self, PAE_ROOM};
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
+use pullward_core::time::UnixTime;
 use pullward_core::trust::{TrustBundle, TrustError, TrustIndex, open_envelope};
 
 use super::envelope::Envelope;
@@ -27,6 +28,9 @@ pub struct InstalledTrust {
     pub issued: u64,
     /// When it expires, in seconds since 1970.
     pub expires: u64,
+    /// The latest time that this node knows to have passed: a clock that stands before it is wrong. The bundle's issue,
+    /// or a later one of a bundle that the node had before.
+    pub clock_floor: UnixTime,
     index: Arc<TrustIndex>,
 }
 
@@ -68,6 +72,7 @@ impl InstalledTrust {
             audience,
             issued: index.issued().0,
             expires: index.expires().0,
+            clock_floor: index.issued(),
             payload,
             index: Arc::from(index),
         })

@@ -97,7 +97,10 @@ impl TrustSettings {
         };
         let _lock = if update == FloorUpdate::Raise { Some(lock(&folder)?) } else { None };
         let floor = if present { self.read_floor()? } else { None };
-        let loaded = self.choose(&roots, floor.as_ref())?;
+        let mut loaded = self.choose(&roots, floor.as_ref())?;
+        if let Some(floor) = &floor {
+            loaded.trust.clock_floor = loaded.trust.clock_floor.max(floor.issued.unix());
+        }
         if update == FloorUpdate::Raise {
             raise(&folder, floor.as_ref(), &loaded.trust)?;
         }
@@ -163,6 +166,10 @@ impl TrustSettings {
     }
 
     fn read_roots(&self) -> Result<Roots, Refused> {
+        // Whoever can write a root key can sign trust bundles (T-108).
+        for path in &self.roots {
+            guard::file(path).map_err(|error| BundleFault::Folder(error).of(path.display()))?;
+        }
         Roots::read(&self.roots, self.threshold).map_err(|error| BundleFault::Roots(error).of("[trust]"))
     }
 

@@ -34,6 +34,10 @@ pub(super) struct Install {
 }
 
 impl Install {
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
     pub(super) fn run(
         &self,
         settings: &dyn Fn(&Path) -> Result<TrustSettings, String>,

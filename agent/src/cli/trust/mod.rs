@@ -14,8 +14,9 @@ use pullward_core::limits;
 use pullward_core::signature::PublicKey;
 use pullward_core::trust::TrustIndex;
 
+use super::admin::{self, AdminError};
 use super::judging::USAGE;
-use super::{CANNOT, NOT_FINE, line};
+use super::{CANNOT, FINE, NOT_FINE, line};
 use crate::config::Config;
 use crate::policy::read_capped;
 use crate::trust::envelope::Envelope;
@@ -64,6 +65,49 @@ pub fn run(
         Err(Stop::Said { code, message }) => {
             line(err, &format!("pullward trust: {message}"))?;
             Ok(code)
+        }
+    }
+}
+
+/// Runs the command on a node: with its configuration, and after an installation its agent is told. An agent that does
+/// not run takes the bundle when it starts; one that refuses it makes the command fail.
+///
+/// # Errors
+/// Only where `out` or `err` cannot be written.
+pub fn run_on_node(arguments: &TrustArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let code = run(arguments, &configured, out, err)?;
+    let TrustCommand::Install(install) = &arguments.command else { return Ok(code) };
+    if code != FINE {
+        return Ok(code);
+    }
+    let Ok(config) = Config::load(install.config()) else { return Ok(CANNOT) };
+    match admin::reload(&config) {
+        Ok(response) => match response.failure {
+            None => {
+                let version = response.trust.map_or(0, |trust| trust.version);
+                line(out, &format!("the agent uses version {version} now"))?;
+                Ok(FINE)
+            }
+            Some(failure) => {
+                let message = format!(
+                    "pullward trust: installed, but the agent goes on with the bundle it has: {}: {}",
+                    failure.code, failure.message
+                );
+                line(err, &message)?;
+                Ok(NOT_FINE)
+            }
+        },
+        Err(AdminError::Absent(_)) => {
+            line(err, "note: no agent runs on this node; it takes the bundle when it starts")?;
+            Ok(FINE)
+        }
+        Err(AdminError::Failed(error)) => {
+            let message = format!(
+                "pullward trust: installed, but the agent could not be told, and goes on with the bundle it has: \
+                 {error}; run systemctl reload pullward"
+            );
+            line(err, &message)?;
+            Ok(NOT_FINE)
         }
     }
 }
