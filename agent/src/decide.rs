@@ -21,6 +21,7 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
+use crate::evidence::inflight::Inflight;
 use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
@@ -104,6 +105,7 @@ impl ConfiguredSource {
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
     sources: Vec<ConfiguredSource>,
+    inflight: Option<Arc<Inflight>>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
@@ -124,7 +126,13 @@ impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
-        Self { sources }
+        Self { sources, inflight: None }
+    }
+
+    /// The same engine, whose verdicts together hold at most so many bytes of evidence in memory.
+    #[must_use]
+    pub fn with_inflight(self, bytes: u64) -> Self {
+        Self { inflight: Some(Inflight::new(bytes)), ..self }
     }
 
     /// Judges one question about one digest that is known, and shows `log` everything that the verdict is made of.
@@ -192,7 +200,7 @@ impl Engine {
             Reading::Everything => Wanted::Everything,
         };
         // The store and the registry share what one verdict may read.
-        let mut budget = Budget::default();
+        let mut budget = Budget::sharing(self.inflight.clone());
         if self.sources.is_empty() {
             // Nothing was asked, which is not the same as nothing being there.
             let detail = "no source of evidence is configured".to_owned();

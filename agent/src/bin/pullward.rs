@@ -82,7 +82,8 @@ fn assemble(config: &Config) -> Result<Parts, String> {
     if !config.registry.offline {
         add_registry(config, &mut sources)?;
     }
-    Ok(Parts { judge: Arc::new(Engine::new(sources)), trust: Box::new(TrustSettings::from(config)) })
+    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes);
+    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)) })
 }
 
 #[cfg(feature = "network")]

@@ -124,7 +124,6 @@ pub struct Session<'a> {
     rows: Vec<EvidenceRow>,
     notes: Vec<String>,
     failures: Vec<String>,
-    scratch: Vec<u8>,
 }
 
 impl<'a> Session<'a> {
@@ -144,7 +143,6 @@ impl<'a> Session<'a> {
             rows: Vec::new(),
             notes: Vec::new(),
             failures: Vec::new(),
-            scratch: Vec::new(),
         }
     }
 
@@ -197,11 +195,9 @@ impl<'a> Session<'a> {
                 signature: found.signature.as_deref().unwrap_or_default(),
             },
         };
-        let needed = evidence.scratch_bytes();
-        if self.scratch.len() < needed {
-            self.scratch = vec![0; needed];
-        }
-        let outcome = self.judge.offer(&evidence, &found.digest, &mut self.scratch);
+        // Given back with the piece: a verdict holds one of each at a time.
+        let mut scratch = vec![0; evidence.scratch_bytes()];
+        let outcome = self.judge.offer(&evidence, &found.digest, &mut scratch);
         self.rows.push(row(found, &outcome));
     }
 

@@ -11,6 +11,7 @@
 //! - [`checked`]: the only way to read bytes: capped, of the promised length and digest;
 //! - [`document`]: manifests and indexes that can mean one thing only;
 //! - [`walk`]: from a list of referrers to pieces of evidence, the same for every source;
+//! - [`inflight`]: what all verdicts together may hold in memory;
 //! - [`layout`], [`oci_target`]: OCI image layouts and how a command line names one.
 //!
 //! Two kinds of failure are kept apart. What is wrong with one attached thing (it is gone, malformed, too large, of
@@ -20,12 +21,14 @@
 
 pub mod checked;
 pub mod document;
+pub mod inflight;
 pub mod layout;
 pub mod oci_target;
 pub mod walk;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pullward_core::limits;
@@ -33,6 +36,7 @@ use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 
 use crate::evidence::document::{DescriptorError, DocumentError, MediaType};
+use crate::evidence::inflight::{Inflight, Room};
 
 /// How a piece of evidence is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,18 +177,37 @@ pub struct Question<'a> {
 }
 
 /// The bytes that may still be read for one verdict, from all sources together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     bytes: u64,
+    /// Room in memory that all verdicts share; a command judges alone and needs none.
+    inflight: Option<Arc<Inflight>>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: limits::VERDICT_BYTES }
+        Self { bytes: limits::VERDICT_BYTES, inflight: None }
     }
 }
 
 impl Budget {
+    /// A budget whose verdict shares its room in memory with others.
+    #[must_use]
+    pub fn sharing(inflight: Option<Arc<Inflight>>) -> Self {
+        Self { inflight, ..Self::default() }
+    }
+
+    /// Takes room in memory for a blob of so many bytes, and for what is decoded from it.
+    ///
+    /// # Errors
+    /// [`NoRoom`] where there was none until the deadline.
+    pub(crate) fn room(&self, bytes: u64, deadline: Instant) -> Result<Option<Room>, NoRoom> {
+        match &self.inflight {
+            Some(inflight) => inflight.take(bytes.saturating_mul(2), deadline).map(Some).ok_or(NoRoom),
+            None => Ok(None),
+        }
+    }
+
     /// Takes bytes out before they are read.
     ///
     /// # Errors
@@ -205,6 +228,10 @@ impl Budget {
         limits::VERDICT_BYTES.saturating_sub(self.bytes)
     }
 }
+
+/// There was no room in memory until the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoRoom;
 
 /// A bound on counts or on bytes that a source reached. It is a denial: nobody knows what lies behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -309,6 +309,10 @@ impl<'a> Walk<'a> {
             return Err(self.limit(Limit::Evidence));
         }
         self.spend(layer.size)?;
+        // Held until the piece was judged.
+        let Ok(_room) = self.budget.room(layer.size, self.question.deadline) else {
+            return Err(SourceError::Deadline { source_name: self.gathered.source });
+        };
         let content = match self.content.blob(layer, format.cap(), self.question.deadline) {
             Ok(content) => content,
             Err(FetchError::Item(reason)) => {

@@ -1,0 +1,110 @@
+//! The bytes of evidence that an agent holds at one time, over all its verdicts.
+//!
+//! One verdict is bounded by what it reads; a hundred at once are not. Whoever wants to read a blob takes its room
+//! first, and waits for it within the verdict's own deadline: memory is bounded, and the wait counts.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Room for evidence in memory, in bytes.
+#[derive(Debug)]
+pub struct Inflight {
+    capacity: u64,
+    held: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// Room that was taken; it is given back when this is dropped.
+#[derive(Debug)]
+pub struct Room {
+    of: Arc<Inflight>,
+    bytes: u64,
+}
+
+impl Inflight {
+    /// Room for so many bytes.
+    #[must_use]
+    pub fn new(capacity: u64) -> Arc<Self> {
+        Arc::new(Self { capacity, held: Mutex::new(0), freed: Condvar::new() })
+    }
+
+    /// Takes room, waiting for it until the deadline; `None` where there was none by then. What is larger than all the
+    /// room there is takes all of it, so that it is read alone and not never.
+    #[must_use]
+    pub fn take(self: &Arc<Self>, bytes: u64, deadline: Instant) -> Option<Room> {
+        let bytes = bytes.min(self.capacity);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.capacity.saturating_sub(*held) < bytes {
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            held = self.freed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *held = held.saturating_add(bytes);
+        Some(Room { of: Arc::clone(self), bytes })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut held = self.of.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = held.saturating_sub(self.bytes);
+        self.of.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::Inflight;
+
+    #[test]
+    fn what_does_not_fit_waits_until_its_deadline_and_no_longer() {
+        let room = Inflight::new(10);
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let first = room.take(6, soon());
+        assert!(first.is_some());
+        assert!(room.take(5, soon()).is_none());
+        let second = room.take(4, soon());
+        assert!(second.is_some());
+        drop(first);
+        assert!(room.take(6, soon()).is_some());
+    }
+
+    #[test]
+    fn what_is_larger_than_all_room_is_read_alone() {
+        let room = Inflight::new(10);
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let all = room.take(1000, soon());
+        assert!(all.is_some());
+        assert!(room.take(1, soon()).is_none());
+        drop(all);
+        assert!(room.take(1, soon()).is_some());
+    }
+
+    #[test]
+    fn many_at_once_never_hold_more_than_there_is() {
+        let room = Inflight::new(100);
+        let (now, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let threads: Vec<_> = (0..16)
+            .map(|number| {
+                let (room, now, most) = (Arc::clone(&room), Arc::clone(&now), Arc::clone(&most));
+                thread::spawn(move || {
+                    for step in 0..200 {
+                        let bytes = 1 + (number * 7 + step) % 60;
+                        let taken = room.take(bytes, Instant::now() + Duration::from_secs(10)).unwrap();
+                        most.fetch_max(now.fetch_add(bytes, Ordering::SeqCst) + bytes, Ordering::SeqCst);
+                        now.fetch_sub(bytes, Ordering::SeqCst);
+                        drop(taken);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(most.load(Ordering::SeqCst) <= 100);
+    }
+}
