@@ -77,6 +77,11 @@ pub enum ConfiguredSource {
 }
 
 impl ConfiguredSource {
+    /// Whether it is on disk: what it says of a tag is as old as the copy.
+    const fn is_store(&self) -> bool {
+        matches!(self, Self::Layout(_))
+    }
+
     /// The source for one question. `None` where it can only be asked by name and there is none.
     fn open(
         &self,

@@ -72,7 +72,7 @@ fn referrers_url(server: &Hostile, subject: &Digest) -> String {
 
 #[test]
 fn a_bundle_is_found_whatever_the_list_says_of_its_type() {
-    for (api, requests) in [(Api::Present, 5), (Api::Absent, 6)] {
+    for (api, requests) in [(Api::Present, 6), (Api::Absent, 6)] {
         let (mut shelf, image) = Shelf::with_image();
         shelf.api = api;
         let referrer = shelf.bundle(&image, b"the bundle");
@@ -91,7 +91,7 @@ fn a_bundle_is_found_whatever_the_list_says_of_its_type() {
         assert_eq!((gathered.rejected, gathered.others), (vec![], vec![]));
         let hints = if api == Api::Absent { vec![Hint::NoReferrersApi] } else { vec![] };
         assert_eq!(gathered.hints, hints);
-        // list, [fallback], manifest, blob, .sig, .att
+        // list, fallback, manifest, blob, .sig, .att
         assert_eq!(visit.requests, requests);
     }
 }
@@ -730,4 +730,190 @@ fn a_hanging_blob_ends_the_whole_visit_at_its_deadline() {
     let result = source.visit(question, &mut Budget::default(), &mut |_| Flow::Continue);
     assert_eq!(result.unwrap_err().fault(), pullward::evidence::Fault::Deadline);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_referrer_with_many_layers_that_are_no_evidence_denies_nothing() {
+    for count in [limits::EVIDENCE_LAYERS + 1, limits::REFERRERS_SCANNED + 1] {
+        let gathered = beside_a_good_bundle(|shelf, image| {
+            let layers = vec![descriptor("application/spdx+json", b"sbom"); count];
+            shelf.attach(image, manifest(&layers, json!({"subject": subject(image)})));
+        });
+        let reasons: Vec<_> = gathered.rejected.into_iter().map(|rejected| rejected.reason).collect();
+        let expected = if count > limits::REFERRERS_SCANNED { vec![ItemError::Layers] } else { vec![] };
+        assert_eq!(reasons, expected);
+    }
+}
+
+#[test]
+fn claimed_bytes_that_never_come_spend_nothing() {
+    let gathered = beside_a_good_bundle(|shelf, image| {
+        for number in 0..4 {
+            // Two that are not there, two that are small.
+            let content = format!("small {number}");
+            if number % 2 == 0 {
+                shelf.blob(content.as_bytes());
+            }
+            let mut layer = descriptor(BUNDLE, content.as_bytes());
+            layer["size"] = json!(limits::ATTESTATION_BYTES);
+            let more = json!({"artifactType": BUNDLE, "subject": subject(image)});
+            shelf.attach(image, manifest(&[layer], more));
+        }
+    });
+    assert_eq!(gathered.rejected.len(), 4);
+}
+
+#[test]
+fn what_is_pushed_through_the_api_does_not_hide_the_fallback_tag() {
+    let (mut shelf, image) = Shelf::with_image();
+    shelf.bundle(&image, b"behind the tag");
+    let list = shelf.referrers(&image.to_string());
+    shelf.put(&format!("sha256-{}", image.hex()), MEDIA_TYPE_INDEX, list);
+    let (mut api, _) = Shelf::with_image();
+    api.bundle(&image, b"pushed by anyone");
+    let listed = api.referrers(&image.to_string());
+    shelf.bundle(&image, b"pushed by anyone");
+    let server = Hostile::start(move |request| {
+        if request.path.contains("/referrers/") {
+            Reply::ok(MEDIA_TYPE_INDEX, listed.clone())
+        } else {
+            shelf.answer(request)
+        }
+    })
+    .unwrap();
+    let contents: Vec<_> = visit(&server, &image).found.into_iter().map(|piece| piece.content).collect();
+    assert_eq!(contents, [b"pushed by anyone".to_vec(), b"behind the tag".to_vec()]);
+}
+
+#[test]
+fn what_the_api_and_the_fallback_tag_both_list_is_read_once() {
+    let (mut shelf, image) = Shelf::with_image();
+    shelf.bundle(&image, b"bundle");
+    shelf.list(&image, descriptor(MEDIA_TYPE_MANIFEST, b"not there"));
+    let list = shelf.referrers(&image.to_string());
+    shelf.put(&format!("sha256-{}", image.hex()), MEDIA_TYPE_INDEX, list);
+    let server = honest(shelf);
+    let visit = visit(&server, &image);
+    let gathered = visit.result.unwrap();
+    assert_eq!((visit.found.len(), gathered.scanned, gathered.rejected.len()), (1, 2, 1));
+}
+
+#[test]
+fn a_wrong_entry_does_not_hide_the_right_one_for_the_same_manifest() {
+    for wrong in [
+        json!({"mediaType": MEDIA_TYPE_INDEX, "size": 1}),
+        json!({"mediaType": MEDIA_TYPE_MANIFEST, "size": limits::MANIFEST_BYTES + 1}),
+        json!({"mediaType": MEDIA_TYPE_MANIFEST, "size": 1}),
+    ] {
+        let (mut shelf, image) = Shelf::with_image();
+        let more = json!({"artifactType": BUNDLE, "subject": subject(&image)});
+        let mut entry = wrong.clone();
+        entry["digest"] = json!(Digest::of(&manifest(&[descriptor(BUNDLE, b"good")], more)).to_string());
+        shelf.blob(b"good");
+        shelf.list(&image, entry);
+        let more = json!({"artifactType": BUNDLE, "subject": subject(&image)});
+        shelf.attach(&image, manifest(&[descriptor(BUNDLE, b"good")], more));
+        let server = honest(shelf);
+        assert_eq!(visit(&server, &image).found.len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_read_is_an_error_and_not_the_last_page() {
+    let long = format!("</{}>; rel=\"next\"", "x".repeat(limits::HEADER_VALUE_BYTES));
+    let cases = [
+        (vec![long.as_str()], "it is longer than is looked at"),
+        (vec![r#"</a>; rel="next""#, r#"</b>; rel="next""#], "there are two next pages"),
+        (vec![r#"/a; rel="next""#], "it speaks of a next page and does not name one"),
+    ];
+    for (links, detail) in cases {
+        let (shelf, image) = Shelf::with_image();
+        let links: Vec<String> = links.into_iter().map(str::to_owned).collect();
+        let server = Hostile::start(move |request| {
+            if request.path.contains("/referrers/") {
+                let page = Reply::ok(MEDIA_TYPE_INDEX, r#"{"schemaVersion":2,"manifests":[]}"#);
+                links.iter().fold(page, |page, link| page.with("link", link))
+            } else {
+                shelf.answer(request)
+            }
+        })
+        .unwrap();
+        let url = referrers_url(&server, &image);
+        assert_eq!(registry_error(visit(&server, &image)), RegistryError::LinkHeader { url, detail });
+    }
+}
+
+#[test]
+fn a_second_link_header_names_the_next_page_as_well_as_the_first() {
+    let (shelf, image) = Shelf::with_image();
+    let server = Hostile::start(move |request| match request.path.split_once("/referrers/") {
+        Some((_, rest)) if !rest.contains('?') => {
+            Reply::ok(MEDIA_TYPE_INDEX, r#"{"schemaVersion":2,"manifests":[]}"#)
+                .with("link", r#"</doc>; rel="help""#)
+                .with("link", r#"<?n=1>; rel="next""#)
+        }
+        Some(_) => Reply::status(404),
+        None => shelf.answer(request),
+    })
+    .unwrap();
+    let url = format!("{}?n=1", referrers_url(&server, &image));
+    assert_eq!(registry_error(visit(&server, &image)), RegistryError::NotFound { url });
+}
+
+#[test]
+fn only_a_document_of_two_meanings_is_ambiguous() {
+    let both = r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#;
+    let cases = [
+        (Reply::ok(MEDIA_TYPE_MANIFEST, both), true),
+        (Reply::ok(MEDIA_TYPE_INDEX, r#"{"schemaVersion":2,"layers":[]}"#), true),
+        (Reply::status(418), false),
+        (Reply::ok("text/html", "<html>"), false),
+        (Reply::ok(MEDIA_TYPE_MANIFEST, "nonsense"), false),
+        (Reply::status(302).with("location", "http://evil.example/"), false),
+    ];
+    for (reply, ambiguous) in cases {
+        let script = reply.clone();
+        let server = Hostile::start(move |_| script.clone()).unwrap();
+        let client = client();
+        let reference = Reference::parse(&server.reference("app:v1")).unwrap();
+        let source = RegistrySource::new(&client, &reference).unwrap();
+        let error = source.resolve(&reference, Instant::now() + SOON).unwrap_err();
+        assert_eq!(error.is_ambiguous(), ambiguous, "{reply:?}: {error}");
+    }
+}
+
+#[test]
+fn a_tag_is_the_registrys_to_resolve_and_the_stores_only_without_one() {
+    use pullward::decide::{ConfiguredSource, Engine, Question as Asked};
+    use pullward::evidence::layout::Layout;
+    use pullward::verdict::{Hook, Place};
+    use pullward_core::time::UnixTime;
+    use std::sync::Arc;
+
+    let (shelf, image) = Shelf::with_image();
+    let server = honest(shelf);
+    let name = server.reference("app:v1");
+    // The store still has what the tag was before.
+    let folder = tempfile::tempdir().unwrap();
+    let old = manifest(&[], json!({}));
+    let mut entry = descriptor(MEDIA_TYPE_MANIFEST, &old);
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    std::fs::create_dir_all(folder.path().join("blobs/sha256")).unwrap();
+    std::fs::write(folder.path().join("blobs/sha256").join(Digest::of(&old).hex().as_str()), &old).unwrap();
+    std::fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    std::fs::write(folder.path().join("index.json"), index).unwrap();
+    let store = ConfiguredSource::Layout(Arc::new(Layout::new(folder.path(), Source::Store)));
+    let registry = ConfiguredSource::Registry(Arc::new(client()));
+    let resolve = |sources: Vec<ConfiguredSource>| {
+        let place = Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None };
+        let platform = "linux/amd64".to_owned();
+        let asked = Asked { reference: name.clone(), digest: None, media_type: None, place, platform };
+        Engine::new(sources).resolve(&asked, UnixTime(1), Instant::now() + SOON)
+    };
+    assert_eq!(resolve(vec![store.clone(), registry.clone()]).unwrap().digest, image);
+    assert_eq!(resolve(vec![store.clone()]).unwrap().digest, Digest::of(&old));
+    drop(server);
+    let reason = resolve(vec![store, registry]).unwrap_err().reason;
+    assert_eq!(reason, pullward_core::verdict::Reason::TagNotResolved);
 }

@@ -7,7 +7,6 @@ use pullward_core::reference::Reference;
 use pullward_core::verdict::Reason;
 
 use super::{ConfiguredSource, Question, Unresolved, named};
-use crate::evidence::Fault;
 use crate::evidence::document::MediaType;
 
 /// A name and the digest that it stands for.
@@ -17,8 +16,8 @@ pub(super) struct Resolution {
     pub(super) digest: Digest,
 }
 
-/// Finds the digest of a question: the one that came with it, the one in its name, or the one that the first source
-/// with such a tag knows.
+/// Finds the digest of a question: the one that came with it, the one in its name, or the one that the
+/// registry gives for its tag. The store is asked for a tag only where no registry may be.
 ///
 /// A source that does not have the name is passed over, and so is one that cannot be reached: the digest decides
 /// nothing, it is only what evidence has to be about.
@@ -34,12 +33,14 @@ pub(super) fn resolve(
     }
     let name = reference.as_str().to_owned();
     let mut tried = Vec::new();
-    for source in sources {
+    // A tag moves, and the store does not hear of it: with a registry at hand only the registry knows.
+    let online = sources.iter().any(|source| !source.is_store());
+    for source in sources.iter().filter(|source| !(online && source.is_store())) {
         let Some(opened) = source.open(Some(&reference)) else { continue };
         match opened.and_then(|source| source.resolve(&reference, deadline)) {
             Ok(resolved) => return Ok(Resolution { reference, digest: resolved.digest }),
             Err(error) => {
-                if error.fault() == Fault::Malformed {
+                if error.is_ambiguous() {
                     return Err(Unresolved {
                         reason: Reason::ManifestAmbiguous,
                         reference: name,

@@ -10,14 +10,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use pullward_core::limits;
 use pullward_core::oci::{
     Digest, DigestError, MEDIA_TYPE_DOCKER_LIST, MEDIA_TYPE_DOCKER_MANIFEST, MEDIA_TYPE_INDEX,
     MEDIA_TYPE_MANIFEST,
 };
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// A manifest or an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +40,12 @@ pub struct Document {
 pub enum Shape {
     /// An index: a list of manifests.
     Index {
-        /// The listed manifests, at most [`limits::LAYOUT_MANIFESTS`].
+        /// The listed manifests, as many as were asked for.
         manifests: List,
     },
     /// A manifest: its layers. The config is not evidence and is not kept.
     Manifest {
-        /// The layers, at most [`limits::LAYOUT_MANIFESTS`].
+        /// The layers, as many as were asked for.
         layers: List,
     },
 }
@@ -180,16 +181,36 @@ pub enum DocumentError {
     ShapeMismatch(String),
 }
 
+impl DocumentError {
+    /// Whether the document means more than one thing, rather than nothing.
+    #[must_use]
+    pub const fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Ambiguous | Self::TypeMismatch { .. } | Self::ShapeMismatch(_))
+    }
+}
+
 impl Document {
-    /// Reads a document that came as `claimed`: the Content-Type, or the media type of its descriptor.
+    /// Reads a document that came as `claimed`: the Content-Type, or the media type of its descriptor. Of its list the
+    /// first [`limits::REFERRERS_SCANNED`] entries are kept.
     ///
     /// # Errors
     /// [`DocumentError`]. Entries that are not usable are errors of their own, inside the lists.
     pub fn parse(bytes: &[u8], claimed: &str) -> Result<Self, DocumentError> {
+        Self::parse_up_to(limits::REFERRERS_SCANNED, bytes, claimed)
+    }
+
+    /// The same, with `most` entries of its list. The others are counted and never held.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    pub fn parse_up_to(most: usize, bytes: &[u8], claimed: &str) -> Result<Self, DocumentError> {
         let media_type =
             MediaType::parse(claimed).ok_or_else(|| DocumentError::UnknownType(shorten(claimed)))?;
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|error| DocumentError::Syntax(error.to_string()))?;
+        let syntax = |error: serde_json::Error| DocumentError::Syntax(error.to_string());
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let raw = Raw { most, ..Raw::default() };
+        let raw = json.deserialize_map(FieldsVisitor(raw)).map_err(syntax)?;
+        json.end().map_err(syntax)?;
         if raw.schema_version != Some(2) {
             return Err(DocumentError::SchemaVersion);
         }
@@ -224,6 +245,8 @@ pub(crate) fn shorten(text: &str) -> String {
 
 #[derive(Default)]
 struct Raw {
+    /// How many entries of a list are kept.
+    most: usize,
     schema_version: Option<u64>,
     media_type: Option<String>,
     artifact_type: Option<String>,
@@ -235,7 +258,7 @@ struct Raw {
 }
 
 /// A JSON object of which some fields are read: what to do with the value of each.
-trait Fields: Default {
+trait Fields {
     /// The names of the fields that are read.
     const NAMES: &'static [&'static str];
     /// Takes the value of the field of this number.
@@ -260,8 +283,8 @@ impl Fields for Raw {
             1 => self.media_type = map.next_value()?,
             2 => self.artifact_type = map.next_value()?,
             // An explicit null is the field's absence, for Go and for us.
-            3 => self.manifests = map.next_value()?,
-            4 => self.layers = map.next_value()?,
+            3 => self.manifests = map.next_value_seed(UpTo(self.most))?,
+            4 => self.layers = map.next_value_seed(UpTo(self.most))?,
             5 => self.config = map.next_value::<Option<RawDescriptor>>()?.map(RawDescriptor::check),
             6 => self.subject = map.next_value::<Option<RawDescriptor>>()?.map(RawDescriptor::check),
             _ => self.annotations = map.next_value()?,
@@ -308,7 +331,7 @@ impl Fields for RawDescriptor {
 }
 
 /// Reads the fields that are wanted, refuses twins of them, and skips the others.
-struct FieldsVisitor<T>(PhantomData<T>);
+struct FieldsVisitor<T>(T);
 
 impl<'de, T: Fields> Visitor<'de> for FieldsVisitor<T> {
     type Value = T;
@@ -318,7 +341,7 @@ impl<'de, T: Fields> Visitor<'de> for FieldsVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut value = T::default();
+        let mut value = self.0;
         let mut seen = vec![false; T::NAMES.len()];
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             let Some(field) = T::NAMES.iter().position(|name| same_folded(name, &key)) else {
@@ -350,46 +373,57 @@ fn same_folded(name: &str, key: &str) -> bool {
     name.chars().map(fold).eq(key.chars().map(fold))
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor(PhantomData))
-    }
-}
-
 impl<'de> Deserialize<'de> for RawDescriptor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor(PhantomData))
+        deserializer.deserialize_map(FieldsVisitor(Self::default()))
     }
 }
 
-impl<'de> Deserialize<'de> for List {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListVisitor;
-        impl<'de> Visitor<'de> for ListVisitor {
-            type Value = List;
+/// Reads a list, or `null`, and keeps that many entries.
+struct UpTo(usize);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of descriptors")
-            }
+impl<'de> DeserializeSeed<'de> for UpTo {
+    type Value = Option<List>;
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
-                let mut list = List::default();
-                // The bound is checked before an entry is parsed; past it, entries are counted and not looked at.
-                while list.entries.len() < limits::LAYOUT_MANIFESTS {
-                    let Some(raw) = seq.next_element::<RawDescriptor>()? else {
-                        list.listed = list.entries.len();
-                        return Ok(list);
-                    };
-                    list.entries.push(raw.check());
-                }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<List>, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Option<List>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of descriptors")
+    }
+
+    fn visit_none<E>(self) -> Result<Option<List>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<List>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<List>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<List>, A::Error> {
+        let mut list = List::default();
+        // The bound is checked before an entry is parsed; past it, entries are counted and not looked at.
+        while list.entries.len() < self.0 {
+            let Some(raw) = seq.next_element::<RawDescriptor>()? else {
                 list.listed = list.entries.len();
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    list.listed = list.listed.saturating_add(1);
-                }
-                Ok(list)
-            }
+                return Ok(Some(list));
+            };
+            list.entries.push(raw.check());
         }
-        deserializer.deserialize_seq(ListVisitor)
+        list.listed = list.entries.len();
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            list.listed = list.listed.saturating_add(1);
+        }
+        Ok(Some(list))
     }
 }
 

@@ -213,12 +213,12 @@ fn a_bad_entry_is_an_error_of_its_own() {
 
 #[test]
 fn a_list_past_its_bound_is_counted_and_not_kept() {
-    let count = limits::LAYOUT_MANIFESTS + 5;
+    let count = limits::REFERRERS_SCANNED + 5;
     let entries = vec!["{}"; count].join(",");
     let text = format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#);
     match Document::parse(text.as_bytes(), MEDIA_TYPE_INDEX).unwrap().shape {
         Shape::Index { manifests } => {
-            assert_eq!((manifests.entries.len(), manifests.listed), (limits::LAYOUT_MANIFESTS, count));
+            assert_eq!((manifests.entries.len(), manifests.listed), (limits::REFERRERS_SCANNED, count));
         }
         Shape::Manifest { .. } => panic!("an index"),
     }

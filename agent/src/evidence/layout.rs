@@ -112,6 +112,13 @@ impl LayoutError {
     }
 }
 
+impl LayoutError {
+    /// Whether the manifest of the image means more than one thing.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Manifest { error: ItemError::Document(error), .. } if error.is_ambiguous())
+    }
+}
+
 /// What tells one state of `index.json` from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -241,7 +248,8 @@ impl Layout {
         let index = |error| LayoutError::Index { path: path.to_owned(), error };
         let expected = Expected { cap: limits::MANIFEST_BYTES, length: None, digest: None };
         let (bytes, _) = read_file(path, expected).map_err(index)?;
-        let document = Document::parse(&bytes, MEDIA_TYPE_INDEX).map_err(|error| index(error.into()))?;
+        let document = Document::parse_up_to(limits::LAYOUT_MANIFESTS, &bytes, MEDIA_TYPE_INDEX)
+            .map_err(|error| index(error.into()))?;
         let Shape::Index { manifests } = document.shape else {
             return Err(index(DocumentError::Shapeless.into()).into());
         };

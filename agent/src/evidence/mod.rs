@@ -194,6 +194,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Puts back bytes that were taken out and then not read.
+    pub fn refund(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes).min(limits::VERDICT_BYTES);
+    }
+
     /// How many bytes have been taken out.
     #[must_use]
     pub const fn spent(&self) -> u64 {
@@ -363,6 +368,9 @@ pub enum ItemError {
     /// It has more annotations than are read.
     #[error("it has more annotations than are read")]
     Annotations,
+    /// It has more layers than are looked at.
+    #[error("it has more than {} layers, which are not all looked at", limits::REFERRERS_SCANNED)]
+    Layers,
     /// A legacy signature without the annotation that holds the signature.
     #[error("it has no annotation {SIGNATURE_ANNOTATION}")]
     NoSignature,
@@ -390,7 +398,7 @@ impl ItemError {
                 "evidence-malformed"
             }
             Self::Digest { .. } | Self::Length { .. } => "evidence-digest-mismatch",
-            Self::TooLarge { .. } => "evidence-too-large",
+            Self::TooLarge { .. } | Self::Layers => "evidence-too-large",
             Self::Subject => "evidence-wrong-subject",
             Self::NoSignature => "evidence-no-signature",
         }
@@ -464,6 +472,21 @@ impl SourceError {
             Self::Layout(error) => error.fault(),
             #[cfg(feature = "network")]
             Self::Registry(error) => error.fault(),
+        }
+    }
+}
+
+impl SourceError {
+    /// Whether a name stands for a document of which nobody can say what it means: manifest and index
+    /// in one, or another type than it came as. Everything else that is malformed (an error page, a folder that is no
+    /// layout, a redirect elsewhere) is a source that could not be asked.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Limit { .. } | Self::Deadline { .. } => false,
+            Self::Layout(error) => error.is_ambiguous(),
+            #[cfg(feature = "network")]
+            Self::Registry(error) => error.is_ambiguous(),
         }
     }
 }

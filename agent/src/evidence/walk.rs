@@ -70,7 +70,11 @@ pub struct Walk<'a> {
     question: Question<'a>,
     budget: &'a mut Budget,
     sink: &'a mut dyn FnMut(Found) -> Flow,
+    /// Manifests that were read.
     seen: HashSet<Digest>,
+    /// List entries that were looked at: digest, media type and size. The same digest under another description is
+    /// another entry: a wrong one must not hide the right one.
+    tried: HashSet<(Digest, String, u64)>,
     fetched: usize,
     gathered: Gathered,
 }
@@ -90,6 +94,7 @@ impl<'a> Walk<'a> {
             budget,
             sink,
             seen: HashSet::new(),
+            tried: HashSet::new(),
             fetched: 0,
             gathered: Gathered {
                 source,
@@ -111,12 +116,14 @@ impl<'a> Walk<'a> {
         self.budget.spend(bytes).map_err(|limit| self.limit(limit))
     }
 
-    /// Hands over the evidence of every listed referrer.
+    /// Hands over the evidence of every listed referrer. An entry that an earlier list had as well counts once.
     ///
     /// # Errors
     /// [`SourceError`].
     pub fn referrers(&mut self, list: &List) -> Result<Flow, SourceError> {
-        self.gathered.scanned = self.gathered.scanned.saturating_add(list.listed);
+        let repeated = list.entries.iter().flatten().filter(|entry| self.tried.contains(&key(entry))).count();
+        let scanned = list.listed.saturating_sub(repeated);
+        self.gathered.scanned = self.gathered.scanned.saturating_add(scanned);
         if list.listed > list.entries.len() || self.gathered.scanned > limits::REFERRERS_SCANNED {
             return Err(self.limit(Limit::Referrers));
         }
@@ -134,7 +141,6 @@ impl<'a> Walk<'a> {
     /// [`SourceError`].
     pub fn legacy(&mut self, manifest: &Manifest) -> Result<Flow, SourceError> {
         self.gathered.scanned = self.gathered.scanned.saturating_add(1);
-        self.seen.insert(manifest.digest);
         Ok(match self.layers(manifest, Binding::Tag)? {
             Flow::Stop => self.stop(),
             Flow::Continue => Flow::Continue,
@@ -143,7 +149,7 @@ impl<'a> Walk<'a> {
 
     /// Lists something that could not be handed over.
     pub fn reject(&mut self, manifest: Option<Digest>, reason: ItemError) {
-        self.gathered.rejected.push(Rejected { manifest, blob: None, reason });
+        self.note(Rejected { manifest, blob: None, reason });
     }
 
     /// Whether nothing at all was attached.
@@ -163,6 +169,13 @@ impl<'a> Walk<'a> {
         self.gathered
     }
 
+    /// What is listed in two places is not there twice.
+    fn note(&mut self, rejected: Rejected) {
+        if rejected.manifest.is_none() || !self.gathered.rejected.contains(&rejected) {
+            self.gathered.rejected.push(rejected);
+        }
+    }
+
     fn stop(&mut self) -> Flow {
         self.gathered.extent = Extent::Stopped;
         Flow::Stop
@@ -180,7 +193,7 @@ impl<'a> Walk<'a> {
                 return Ok(Flow::Continue);
             }
         };
-        if !self.seen.insert(descriptor.digest) {
+        if self.seen.contains(&descriptor.digest) || !self.tried.insert(key(descriptor)) {
             return Ok(Flow::Continue);
         }
         if MediaType::parse(&descriptor.media_type).is_none_or(MediaType::is_index) {
@@ -200,11 +213,13 @@ impl<'a> Walk<'a> {
         let manifest = match self.content.manifest(descriptor, self.question.deadline) {
             Ok(manifest) => manifest,
             Err(FetchError::Item(reason)) => {
+                self.budget.refund(unread(&reason, descriptor.size));
                 self.reject(Some(descriptor.digest), reason);
                 return Ok(Flow::Continue);
             }
             Err(FetchError::Source(error)) => return Err(error),
         };
+        self.seen.insert(descriptor.digest);
         let names_it =
             matches!(&manifest.document.subject, Some(Ok(to)) if to.digest == *self.question.subject);
         if !names_it {
@@ -222,10 +237,18 @@ impl<'a> Walk<'a> {
             self.reject(Some(manifest.digest), ItemError::MediaType { expected, found });
             return Ok(Flow::Continue);
         };
-        if layers.listed > limits::EVIDENCE_LAYERS {
-            return Err(self.limit(Limit::Evidence));
+        if layers.listed > layers.entries.len() {
+            // Nobody knows what the rest is. It is this manifest's fault, and hides no other.
+            self.reject(Some(manifest.digest), ItemError::Layers);
+            return Ok(Flow::Continue);
         }
         let artifact_type = manifest.document.artifact_type.as_deref();
+        // An image or an SBOM may have any number of layers: only those that are evidence count.
+        let pieces =
+            layers.entries.iter().flatten().filter(|it| format_of(artifact_type, it, binding).is_some());
+        if pieces.count() > limits::EVIDENCE_LAYERS {
+            return Err(self.limit(Limit::Evidence));
+        }
         let mut evidence = false;
         for layer in &layers.entries {
             let layer = match layer {
@@ -262,7 +285,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Flow, SourceError> {
         let reject = |walk: &mut Self, reason| {
             let rejected = Rejected { manifest: Some(manifest.digest), blob: Some(layer.digest), reason };
-            walk.gathered.rejected.push(rejected);
+            walk.note(rejected);
             Ok(Flow::Continue)
         };
         let annotations: &Annotations = match format {
@@ -288,7 +311,10 @@ impl<'a> Walk<'a> {
         self.spend(layer.size)?;
         let content = match self.content.blob(layer, format.cap(), self.question.deadline) {
             Ok(content) => content,
-            Err(FetchError::Item(reason)) => return reject(self, reason),
+            Err(FetchError::Item(reason)) => {
+                self.budget.refund(unread(&reason, layer.size));
+                return reject(self, reason);
+            }
             Err(FetchError::Source(error)) => return Err(error),
         };
         self.gathered.found = self.gathered.found.saturating_add(1);
@@ -311,6 +337,24 @@ impl<'a> Walk<'a> {
             artifact_type: shorten(artifact_type.unwrap_or(&descriptor.media_type)),
             size: descriptor.size,
         });
+    }
+}
+
+/// What makes a list entry the same as another.
+fn key(descriptor: &DescriptorBuf) -> (Digest, String, u64) {
+    (descriptor.digest, descriptor.media_type.clone(), descriptor.size)
+}
+
+/// How many of the bytes that a descriptor claims were not read when its content was rejected. A claim costs nobody
+/// anything; what it made us read does.
+const fn unread(reason: &ItemError, claimed: u64) -> u64 {
+    match reason {
+        ItemError::NotFound
+        | ItemError::Unreadable(_)
+        | ItemError::NotAFile
+        | ItemError::MediaType { .. } => claimed,
+        ItemError::Length { received, .. } => claimed.saturating_sub(*received),
+        _ => 0,
     }
 }
 

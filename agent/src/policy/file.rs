@@ -273,7 +273,7 @@ pub struct Revocation {
     pub identity: Option<Spanned<Identity>>,
     /// A certificate's serial number. Read, not enforced.
     pub serial: Option<Spanned<String>>,
-    /// One piece of evidence, by the digest of its bytes.
+    /// One piece of evidence, by the digest of its bytes or of the payload that is signed in it.
     pub evidence: Option<Spanned<String>>,
     /// A whole authority.
     pub authority: Option<Spanned<String>>,

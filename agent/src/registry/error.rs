@@ -151,6 +151,14 @@ pub enum RegistryError {
         /// Scheme and host of the target, or why it has none.
         target: String,
     },
+    /// There is a `Link` header that may name a next page and cannot be read.
+    #[error("{url}: the Link header of the list cannot be read: {detail}")]
+    LinkHeader {
+        /// The page that has it.
+        url: String,
+        /// Why.
+        detail: &'static str,
+    },
     /// The next page is one that was read.
     #[error("{url}: the pages of the list name each other in a loop")]
     LinkLoop {
@@ -214,6 +222,12 @@ pub enum Refusal {
 }
 
 impl RegistryError {
+    /// Whether the answer was a document that means more than one thing.
+    #[must_use]
+    pub const fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Document { error, .. } if error.is_ambiguous())
+    }
+
     /// Who has to act.
     #[must_use]
     pub const fn fault(&self) -> Fault {
@@ -234,6 +248,7 @@ impl RegistryError {
             | Self::Digest { .. }
             | Self::Document { .. }
             | Self::Link { .. }
+            | Self::LinkHeader { .. }
             | Self::LinkLoop { .. } => Fault::Malformed,
         }
     }

@@ -1,12 +1,12 @@
 //! A repository as a source of evidence.
 //!
-//! In this order, and no further than the receiver wants: the referrers API; the fallback tag `sha256-<hex>` where the
-//! API is missing or empty; the legacy tags `.sig` and `.att`.
+//! In this order, and no further than the receiver wants: the referrers API; the fallback tag `sha256-<hex>`; the legacy
+//! tags `.sig` and `.att`. The fallback tag is read whatever the API lists: whoever pushes one referrer through the API
+//! must not hide what stands behind the tag. What both list is read once.
 //!
 //! distribution-spec 1.1 says that 404 means "no referrers API". 400 and 405 are taken the same way, because registries
-//! without the API answer them too. 401, 403, 429 and 5xx are not: nobody knows then what there is. An API that answers
-//! 200 with an empty list is asked the fallback tag as well, because registries that gained the API later still hold
-//! what older clients wrote there. An API that answers 200 with anything but an index is an error.
+//! without the API answer them too. 401, 403, 429 and 5xx are not: nobody knows then what there is. Registries that
+//! gained the API later still hold what older clients wrote behind the tag. An API that answers 200 with anything but an index is an error.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -24,7 +24,7 @@ use crate::evidence::{
     SourceError, Wanted, fallback_tag,
 };
 use crate::registry::address::next_link;
-use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, header, read_body};
+use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, read_body};
 
 /// A repository, asked through a client.
 #[derive(Debug)]
@@ -133,10 +133,25 @@ impl<'a> RegistrySource<'a> {
 
 /// The next page, on the same origin only.
 fn next_page(received: &Received) -> Result<Option<crate::registry::address::Address>, RegistryError> {
-    let Some(target) = header(received, "link").and_then(next_link) else {
-        return Ok(None);
-    };
     let url = || received.address.to_string();
+    let mut target = None;
+    for value in received.answer.headers().get_all("link") {
+        let unreadable = |detail| RegistryError::LinkHeader { url: url(), detail };
+        let value = value.to_str().map_err(|_| unreadable("it is not text"))?;
+        if value.len() > limits::HEADER_VALUE_BYTES {
+            return Err(unreadable("it is longer than is looked at"));
+        }
+        match next_link(value) {
+            Some(_) if target.is_some() => return Err(unreadable("there are two next pages")),
+            Some(next) => target = Some(next),
+            // Taken for no next page, it would cut the list.
+            None if value.to_ascii_lowercase().contains("next") => {
+                return Err(unreadable("it speaks of a next page and does not name one"));
+            }
+            None => {}
+        }
+    }
+    let Some(target) = target else { return Ok(None) };
     match received.address.join(target) {
         Ok(next) if next.origin() == received.address.origin() => Ok(Some(next)),
         Ok(next) => Err(RegistryError::Link { url: url(), target: next.origin().to_string() }),
@@ -196,7 +211,7 @@ impl EvidenceSource for RegistrySource<'_> {
             None => walk.hint(Hint::NoReferrersApi),
         }
         let tag = fallback_tag(subject);
-        if api.is_none_or(|list| list.listed == 0) && self.tag(&tag, &mut walk, deadline)? == Flow::Stop {
+        if self.tag(&tag, &mut walk, deadline)? == Flow::Stop {
             return Ok(walk.finish());
         }
         let legacy: &[&str] = match wanted {

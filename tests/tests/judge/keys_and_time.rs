@@ -192,6 +192,27 @@ fn a_key_counts_where_it_is_usable() {
 }
 
 #[test]
+fn of_two_ways_not_to_count_the_first_authoritys_is_told() {
+    let retired = |name: &str| {
+        let mut authority = Authority::of(name, &[world().p256(0)]);
+        authority.keys.as_mut().unwrap()[0].retired = true;
+        authority
+    };
+    let windowed = |name: &str| {
+        let mut authority = Authority::of(name, &[world().p256(0)]);
+        authority.keys.as_mut().unwrap()[0].valid_from = Some("2020-01-01T00:00:00Z".into());
+        authority
+    };
+    for (authorities, reason) in [
+        (vec![retired("a"), windowed("b")], Reason::KeyRetired),
+        (vec![windowed("a"), retired("b")], Reason::KeyWindowNoTime),
+    ] {
+        let node = Node::new(&Trust::new(authorities, vec![Rule::enforce("app", &["a", "b"], 1)]));
+        assert_eq!(node.ask(&signed_by(0)).verdict(), deny(reason));
+    }
+}
+
+#[test]
 fn a_bundle_holds_until_the_second_before_its_expiry() {
     let node = Node::new(&trust());
     let expiry = instant("2027-02-22T13:00:00Z");
@@ -245,6 +266,38 @@ fn an_index_of_nothing_trusts_nothing() {
     assert_eq!((decision.ruling, decision.reason), deny(Reason::TrustMissing));
 }
 
+/// A revocation that cannot be read holds: the key has signed, and whether it is revoked is not known.
+#[test]
+fn a_revocation_that_cannot_be_read_holds() {
+    use pullward_core::judge::{Judge, Question, Trust as Believed};
+    use pullward_core::reference::Reference;
+    use pullward_core::trust::{TrustBundle, TrustIndex};
+    let own = trust().with(|trust| trust.revoked.keys = Revoked::entry("key", &digest("x").hex())).payload();
+    let mut index = Box::new(TrustIndex::new());
+    index.read(own.as_bytes()).unwrap();
+    let reference = Reference::parse("registry.example/app").unwrap();
+    let question = Question {
+        reference: Some(&reference),
+        digest: digest("app"),
+        time: instant("2026-12-01T00:00:00Z"),
+        pod_namespace: None,
+    };
+    let judge = |payload: &str| {
+        let mut judge =
+            Judge::open(Believed::Bundle(TrustBundle::new(payload.as_bytes(), &index)), &question);
+        let evidence = by(0);
+        let mut scratch = vec![0; evidence.evidence().scratch_bytes()];
+        let _row = judge.offer(&evidence.evidence(), &evidence.source(), &mut scratch);
+        let decision = judge.decide();
+        (decision.ruling, decision.reason)
+    };
+    assert_eq!(judge(&own), SIGNED);
+    assert_eq!(
+        judge(&edit(&own, "\"from\":null,\"reason\"", "\"from\":9999,\"reason\"")),
+        deny(Reason::KeyRevoked)
+    );
+}
+
 /// The index of one payload beside another payload: places that point nowhere, at half a value, at another value.
 #[test]
 fn an_index_beside_another_payload_never_allows() {
@@ -271,6 +324,9 @@ fn an_index_beside_another_payload_never_allows() {
     };
     assert_eq!(judge(own.as_bytes()), SIGNED);
     assert_eq!(judge(b""), deny(Reason::TrustInvalid));
+    // What loading would have refused, in the very places of what it has read: nothing is enough, nobody is revoked.
+    let nothing = own.replace("\"at_least\":1", "\"at_least\":0");
+    assert_eq!(judge(nothing.as_bytes()).0, Ruling::Deny);
     for shift in 1..400 {
         let moved = [vec![b' '; shift], own.clone().into_bytes()].concat();
         assert_eq!(judge(&moved).0, Ruling::Deny, "moved by {shift}");

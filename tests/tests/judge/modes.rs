@@ -186,11 +186,18 @@ fn the_most_telling_rejection_is_the_reason() {
     let node = node(vec![Rule::enforce("app", &["a"], 1)]);
     let other = || Forge::new(Form::Bundle, world().p256(0), &digest("other")).mint();
     let junk = || Minted::Bundle(b"junk".to_vec());
+    let after =
+        |from, to| Forge::new(Form::Bundle, world().p256(0), &digest("app")).after_edit(from, to).mint();
+    let version = || after("bundle.v0.3", "bundle.v0.9");
+    let certificate = || after("publicKey", "certificate");
     for (evidence, reason) in [
         (vec![junk(), by(1)], Reason::UntrustedKey),
         (vec![by(1), junk()], Reason::UntrustedKey),
         (vec![other(), by(1), junk()], Reason::DigestMismatch),
         (vec![junk(), by(1), other()], Reason::DigestMismatch),
+        // Of two that tell as much, the first.
+        (vec![version(), certificate()], Reason::BundleVersion),
+        (vec![certificate(), version()], Reason::CertificateUnsupported),
     ] {
         let ask = evidence.into_iter().fold(Ask::about("app"), Ask::with);
         assert_eq!(node.ask(&ask).verdict(), deny(reason));

@@ -99,6 +99,11 @@ fn modes_of_candidates_combine_to_the_strictest() {
         assert_eq!(answer.verdict(), verdict, "{mode}");
         assert_eq!(answer.would_deny, mode == "audit");
     }
+    // In the other order too.
+    let audit = Rule::enforce("rest", &["a"], 1).with(|rule| rule.mode = "audit".into());
+    let both = node(vec![within(&["demo"], Rule::mode("demo", "allow")), audit]);
+    let answer = both.ask(&Ask::about("app"));
+    assert_eq!((answer.verdict(), answer.would_deny), ((Ruling::Allow, Reason::Unsigned), true));
     // Both deny for their own reasons: the first one's is told.
     let node = node(vec![within(&["demo"], Rule::mode("demo", "deny")), Rule::enforce("rest", &["a"], 1)]);
     assert_eq!(node.ask(&Ask::about("app")).verdict(), deny(Reason::DeniedByRule));

@@ -159,3 +159,32 @@ fn the_most_expensive_piece_of_evidence() {
     assert_eq!(node.ask(&ask).reason, Reason::SignatureLimit);
     println!("the same against 64 pieces: {:?}", start.elapsed());
 }
+
+/// A stranger's signature over the largest payload, against as many keys as a verdict may try: what is signed is hashed
+/// once and not once per key, and where a key has to hash it anew (Ed25519) that is paid for out of the budget.
+#[test]
+fn a_large_piece_of_junk_against_many_keys() {
+    let mut random = Random::for_test("a_large_piece_of_junk");
+    for kind in [KeyType::P256, KeyType::Ed25519] {
+        let signers: Vec<Signer> = (0..64).map(|_| Signer::generate(kind, &mut random)).collect();
+        let keys: Vec<&Signer> = signers.iter().collect();
+        let trust = Trust::new(vec![Authority::of("a", &keys)], vec![Rule::enforce("app", &["a"], 1)]);
+        let node = Node::new(&trust);
+        let padding = " ".repeat(16 * 1024 * 1024 - 1024);
+        let payload = format!("{}{padding}", pullward_tests::mint::statement(&digest("app")));
+        let by = |signer: &Signer| {
+            Forge::new(Form::Bundle, signer, &digest("app")).payload(payload.clone()).mint()
+        };
+        let good = by(&signers[63]);
+        let start = Instant::now();
+        assert_eq!(node.ask(&Ask::about("app").with(good)).reason, Reason::Signed, "{kind:?}");
+        println!("{kind:?}: a signature over 16 MB, hinted: {:?}", start.elapsed());
+        let junk = by(world().key(kind, 0));
+        let start = Instant::now();
+        let answer = node.ask(&Ask::about("app").with(junk));
+        let elapsed = start.elapsed();
+        println!("{kind:?}: junk of 16 MB against 64 keys: {elapsed:?}, {:?}", answer.reason);
+        let expected = if kind == KeyType::P256 { Reason::UntrustedKey } else { Reason::SignatureLimit };
+        assert_eq!(answer.reason, expected);
+    }
+}
