@@ -38,7 +38,7 @@ test-workspace:
 
 .PHONY: test-no-network
 test-no-network: ## the build without network code, its tests, and what it is linked from
-	$(CARGO) test --locked -p pullward --no-default-features
+	PULLWARD_REQUIRE_PEERS=1 $(CARGO) test --locked -p pullward --no-default-features
 	tests/no-network-tree
 
 .PHONY: test-no-std

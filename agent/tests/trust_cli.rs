@@ -361,7 +361,7 @@ fn install_says_what_it_refuses_and_why() {
 fn peer(program: &str) -> Result<PathBuf, String> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = std::env::var_os("PULLWARD_PEERS").map_or_else(|| top.join(".peers"), PathBuf::from);
-    let path = folder.join(program).join("usr/bin/cosign");
+    let path = folder.join("bin").join(program);
     if path.exists() {
         Ok(path)
     } else if std::env::var_os("PULLWARD_REQUIRE_PEERS").is_some_and(|value| value == "1") {
@@ -373,7 +373,7 @@ fn peer(program: &str) -> Result<PathBuf, String> {
 
 #[test]
 fn cosign_reads_our_keys_and_we_read_cosigns() {
-    for program in ["cosign-3", "cosign-2"] {
+    for program in ["cosign3", "cosign2"] {
         let cosign = match peer(program) {
             Ok(cosign) => cosign,
             Err(reason) => {
@@ -406,17 +406,19 @@ fn cosign_reads_our_keys_and_we_read_cosigns() {
 
 #[test]
 fn openssl_reads_our_keys_and_verifies_our_signatures() {
-    let Ok(version) = Command::new("openssl").arg("version").output() else {
-        println!("skipped: openssl is not there");
-        return;
+    let program = match peer("openssl") {
+        Ok(program) => program,
+        Err(reason) => {
+            println!("{reason}");
+            return;
+        }
     };
-    println!("{}", String::from_utf8_lossy(&version.stdout));
     for kind in ["p256", "ed25519"] {
         let desk = Desk::new();
         desk.fine(&format!("trust keygen --out {{}}/root --no-passphrase --type {kind}"));
         let openssl = |arguments: &[&str]| {
             let output =
-                Command::new("openssl").args(arguments).current_dir(desk.folder.path()).output().unwrap();
+                Command::new(&program).args(arguments).current_dir(desk.folder.path()).output().unwrap();
             assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap()
         };

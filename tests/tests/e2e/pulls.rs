@@ -174,6 +174,35 @@ fn setup_puts_one_file_first_and_containerd_says_that_it_is_loaded() -> Outcome 
     ran("e2e::setup")
 }
 
+/// A rollout begins in audit mode: what would be refused is pulled, and everybody can see that.
+#[test]
+fn audit_mode_pulls_and_says_what_enforce_would_refuse() -> Outcome {
+    let Some(ground) = Ground::at_hand_as_root("e2e::audit")? else { return Ok(()) };
+    let mut scene = Scene::set(&ground)?;
+    let policy = pullward_tests::policy_for(&scene.registry.host(), &scene.key.public);
+    scene.node.trust(2, &policy.replace("signed_by", "mode = \"audit\"\nsigned_by"))?;
+    scene.node.reload()?;
+    let unsigned = ground.push(&scene.registry, "unsigned")?;
+    let other = ground.crane().push(&scene.registry.reference("other/app:v1"), &Image::named("other"))?;
+    let containerd = ground.containerd(&scene.node)?;
+    let cri = containerd.cri()?;
+    cri.pull(&unsigned)?;
+    let line = scene.node.log().lines().find(|line| line.contains(digest_of(&unsigned))).map(str::to_owned);
+    let line = line.expect("the verdict's line");
+    assert!(line.contains("would_deny=true") && line.contains("reason=\"unsigned\""), "{line}");
+    assert_eq!(scene.node.status()?["verdicts"]["would_deny"], 1);
+    // Not every refusal is the rule's: without a rule, and without an agent, it is refused as ever.
+    refused(cri.pull(&other), "no-rule");
+    let config = scene.node.config()?;
+    for (flags, code) in [(&["--config", &config][..], 0), (&["--config", &config, "--enforce"], 1)] {
+        let (exit, verdict) = ground.verify(&[flags, &[&unsigned]].concat())?;
+        assert_eq!((exit, &verdict["would_deny"]), (code, &true.into()));
+    }
+    scene.node.stop()?;
+    refused(cri.pull(&scene.tag()), "agent-unreachable");
+    ran("e2e::audit")
+}
+
 /// Both cosigns' signatures are found by the agent, beside each other and each alone.
 #[test]
 fn signatures_of_both_cosigns_open_the_door() -> Outcome {
