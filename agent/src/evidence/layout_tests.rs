@@ -108,7 +108,7 @@ fn an_absent_or_empty_folder_is_an_empty_store() {
         let (result, found) = visit(&layout, &Digest::of(b"x"));
         let gathered = result.unwrap();
         assert_eq!((gathered.scanned, gathered.extent, found.len()), (0, Extent::Whole, 0));
-        let name = "the name".to_owned();
+        let name = "that could be meant".to_owned();
         assert_eq!(
             layout_error(layout.resolve_image(&OciImage::Only, soon())),
             LayoutError::NotFound { directory: path, name }
@@ -347,7 +347,7 @@ fn an_image_is_resolved_by_name_digest_or_being_alone() {
     assert_eq!(error.fault(), Fault::NotFound);
 
     folder.list(&manifest(&[], json!({"annotations": {"n": "2"}})), json!({REF_NAME: "v2"}));
-    let name = "the name".to_owned();
+    let name = "that could be meant".to_owned();
     let ambiguous = LayoutError::Ambiguous { directory: directory.clone(), name, count: 2 };
     assert_eq!(layout_error(layout.resolve_image(&OciImage::Only, soon())), ambiguous);
 
