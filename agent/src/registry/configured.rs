@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pullward_core::limits;
 
 use super::credentials::{Credentials, CredentialsError};
+use super::hosts::{self, HostsError};
 use super::{Client, ProxyUrl, Settings, SettingsError};
 use crate::config::Registry;
 use crate::guard;
@@ -82,19 +83,30 @@ pub fn read_auth_file(path: &Path) -> Result<Credentials, AuthFileError> {
     Credentials::parse(&content).map_err(|error| AuthFileError::Content { path: path.to_owned(), error })
 }
 
-/// A client with the configured proxy and roots.
+/// Why no client can be made from the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The proxy.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// containerd's `hosts.toml` files.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+}
+
+/// A client with the configured proxy and roots, and without TLS where containerd's own files say so.
 ///
 /// # Errors
-/// [`SettingsError`].
-pub fn client(config: &Registry, credentials: Credentials) -> Result<Client, SettingsError> {
-    Client::new(Settings {
+/// [`ClientError`].
+pub fn client(config: &Registry, credentials: Credentials) -> Result<Client, ClientError> {
+    Ok(Client::new(Settings {
         proxy: config.proxy.as_deref().map(ProxyUrl::new),
         no_proxy: config.no_proxy.clone(),
         ca_file: config.ca_file.clone(),
-        plain_http: Vec::new(),
+        plain_http: hosts::plain_http(&config.hosts_dir)?,
         tls: Vec::new(),
         credentials,
-    })
+    })?)
 }
 
 #[cfg(test)]

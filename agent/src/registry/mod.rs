@@ -9,6 +9,7 @@
 //! - `challenge`: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
+//! - [`hosts`]: which registries containerd reaches without TLS;
 //! - `connection`: one exchange over `ureq`, which finds addresses by `resolver`;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
 //!
@@ -27,6 +28,7 @@ pub mod configured;
 pub(crate) mod connection;
 pub mod credentials;
 mod error;
+pub mod hosts;
 mod resolver;
 pub mod source;
 
