@@ -120,19 +120,23 @@ impl JudgingError {
 
     /// The verdict on an image that could not be judged because of this; none for a command line that says too little.
     #[must_use]
-    pub fn verdict(&self, image: &str) -> Option<Verdict> {
+    pub fn verdict(&self, image: &str, digest: Option<&str>, sources: &SourceFlags) -> Option<Verdict> {
         let Self::Unusable { reason, detail } = self else { return None };
         let question = Question {
             reference: image.to_owned(),
-            digest: None,
+            digest: digest.map(str::to_owned),
             media_type: None,
-            place: Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None },
-            platform: crate::service::platform(),
+            place: Place {
+                hook: Hook::Cli,
+                containerd_namespace: None,
+                pod_namespace: sources.namespace.clone(),
+            },
+            platform: sources.platform.clone().unwrap_or_else(crate::service::platform),
         };
         let failure = Unresolved {
             reason: *reason,
             reference: image.to_owned(),
-            digest: String::new(),
+            digest: digest.unwrap_or_default().to_owned(),
             detail: detail.clone(),
         };
         Some(failure.verdict(None, &question, wall_clock(), Instant::now()))
@@ -430,9 +434,10 @@ pub fn explain_key(error: KeyError) -> String {
 
 fn open_bundle(path: &Path, files: &[PathBuf], threshold: Option<usize>) -> Result<HeldTrust, JudgingError> {
     let roots = Roots::read(files, threshold).map_err(|error| match error {
-        RootsError::Key { .. } | RootsError::Duplicate { .. } => JudgingError::invalid(error.to_string()),
+        RootsError::Key { .. } | RootsError::Unsafe { .. } => JudgingError::invalid(error.to_string()),
         RootsError::None
         | RootsError::TooMany(_)
+        | RootsError::Duplicate { .. }
         | RootsError::NoThreshold(_)
         | RootsError::Threshold { .. } => JudgingError::Usage(error.to_string()),
     })?;
@@ -522,4 +527,31 @@ fn docker_config() -> Option<PathBuf> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker")));
     folder.map(|folder| folder.join("config.json"))
+}
+
+#[cfg(all(test, feature = "network"))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use pullward_core::verdict::Reason;
+
+    use super::{Config, JudgingError, configured_registry};
+
+    #[test]
+    fn a_nodes_credentials_are_read_only_with_its_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.registry.auth_file = folder.path().join("auth.json");
+        fs::write(&config.registry.auth_file, "{\"auths\":{}}").unwrap();
+        fs::set_permissions(&config.registry.auth_file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            configured_registry(&config, true),
+            Err(JudgingError::Unusable { reason: Reason::EvidenceUnreachable, .. })
+        ));
+        // `verify --key` of a person who may not even look: nothing in the usual places is opened.
+        assert!(configured_registry(&config, false).is_ok());
+        fs::set_permissions(&config.registry.auth_file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(configured_registry(&config, true).is_ok());
+    }
 }

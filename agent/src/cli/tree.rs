@@ -63,6 +63,9 @@ pub fn run(arguments: &Tree, out: &mut dyn Write, err: &mut dyn Write) -> io::Re
         Ok(asked) => asked,
         Err(error) => {
             writeln!(err, "pullward tree: {error}")?;
+            if let Some(verdict) = error.verdict(&arguments.image, None, &arguments.sources) {
+                print(&verdict, &[], arguments.output, out)?;
+            }
             return Ok(error.exit_code());
         }
     };
@@ -74,11 +77,15 @@ pub fn run(arguments: &Tree, out: &mut dyn Write, err: &mut dyn Write) -> io::Re
             Vec::new(),
         ),
     };
-    match arguments.output {
-        Output::Json => print_json(&verdict, &others, out)?,
-        Output::Text => print_text(&verdict, &others, out)?,
-    }
+    print(&verdict, &others, arguments.output, out)?;
     Ok(verdict.exit_code())
+}
+
+fn print(verdict: &Verdict, others: &[Attached], output: Output, out: &mut dyn Write) -> io::Result<()> {
+    match output {
+        Output::Json => print_json(verdict, others, out),
+        Output::Text => print_text(verdict, others, out),
+    }
 }
 
 fn print_json(verdict: &Verdict, others: &[Attached], out: &mut dyn Write) -> io::Result<()> {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use pullward_core::verdict::Reason;
 
 use super::judging::{Asked, Judging, Output, SourceFlags, TrustFlags, USAGE};
-use crate::decide::{EventLog, Unrecorded};
+use crate::decide::{EventLog, Unrecorded, Unresolved};
 use crate::record::{Record, Recorder};
 use crate::verdict::{Decision, Outcome, Verdict, printable};
 
@@ -68,8 +69,10 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
         Ok(judging) => judging,
         Err(error) => {
             writeln!(err, "pullward verify: {error}")?;
+            let digest = arguments.digest.as_deref();
             // Programs get a verdict all the same: nothing could be judged, which is a refusal.
-            for verdict in images.iter().filter_map(|image| error.verdict(image)) {
+            for verdict in images.iter().filter_map(|image| error.verdict(image, digest, &arguments.sources))
+            {
                 print(&verdict, arguments.output, out)?;
             }
             return Ok(error.exit_code());
@@ -84,33 +87,22 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
                 return Ok(error.exit_code());
             }
         };
-        let (verdict, recorded) = judge(&judging, &asked, arguments.record.as_deref(), err)?;
+        let verdict = judge(&judging, &asked, arguments.record.as_deref(), err)?;
         print(&verdict, arguments.output, out)?;
-        if recorded == Recorded::Failed {
-            return Ok(2);
-        }
         let refused = u8::from(arguments.enforce && verdict.would_deny);
         worst = worst.max(verdict.exit_code()).max(refused);
     }
     Ok(worst)
 }
 
-/// Whether the record that was asked for was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recorded {
-    /// It was, or none was asked for.
-    Done,
-    /// It was not: the command did not do what it was asked, whatever the verdict.
-    Failed,
-}
-
-/// Judges one image, and records it where asked.
+/// Judges one image, and records it where asked. A verdict that cannot be recorded as asked is not given: the image is
+/// denied.
 fn judge(
     judging: &Judging,
     asked: &Asked,
     record: Option<&std::path::Path>,
     err: &mut dyn Write,
-) -> io::Result<(Verdict, Recorded)> {
+) -> io::Result<Verdict> {
     let trust = judging.trust();
     let subject = match &asked.subject {
         Ok(subject) => subject,
@@ -123,22 +115,30 @@ fn judge(
                     "note: no record was written, because no digest was found that could be judged"
                 )?;
             }
-            return Ok((verdict, Recorded::Done));
+            return Ok(verdict);
         }
     };
     let Some(path) = record else {
         let log: &mut dyn EventLog = &mut Unrecorded;
         let verdict = asked.engine.judge_subject(trust.believed(), subject, asked.deadline, log);
-        return Ok((verdict, Recorded::Done));
+        return Ok(verdict);
     };
     let mut recorder = Recorder::default();
     let verdict = asked.engine.judge_subject(trust.believed(), subject, asked.deadline, &mut recorder);
     let written = Record::new(subject, trust.recorded(), recorder, verdict.clone()).write(path);
     if let Err(error) = written {
         writeln!(err, "pullward verify: {error}")?;
-        return Ok((verdict, Recorded::Failed));
+        // Whoever reads the verdict alone must not take for allowed what exit code 2 refuses.
+        let failure = Unresolved {
+            reason: Reason::InternalError,
+            reference: verdict.reference,
+            digest: verdict.digest,
+            detail: format!("the record that was asked for cannot be written: {error}"),
+        };
+        let trust = Some(trust.believed());
+        return Ok(failure.verdict(trust, &asked.question, asked.time, Instant::now()));
     }
-    Ok((verdict, Recorded::Done))
+    Ok(verdict)
 }
 
 fn read_images(arguments: &[String]) -> io::Result<Result<Vec<String>, &'static str>> {

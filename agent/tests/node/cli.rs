@@ -10,6 +10,7 @@ use clap::Parser;
 use pullward::cli::agent::Agent as AgentCommand;
 use pullward::cli::setup::Setup;
 use pullward::cli::status::Status;
+use pullward::cli::trust::{self, TrustArgs};
 use pullward_core::oci::Digest;
 use rustix::process::Signal;
 
@@ -20,6 +21,7 @@ enum Pullward {
     Setup(Setup),
     Status(Status),
     Agent(AgentCommand),
+    Trust(TrustArgs),
 }
 
 struct Said {
@@ -34,6 +36,7 @@ fn pullward(arguments: &[&str]) -> Said {
     let code = match command {
         Pullward::Setup(arguments) => pullward::cli::setup::run(&arguments, &mut out, &mut err),
         Pullward::Status(arguments) => pullward::cli::status::run(&arguments, &mut out, &mut err),
+        Pullward::Trust(arguments) => trust::run_on_node(&arguments, &mut out, &mut err),
         Pullward::Agent(arguments) => {
             let assemble = |_: &pullward::config::Config| Err("nothing is to be started".to_owned());
             pullward::cli::agent::run(&arguments, assemble, &mut out, &mut err)
@@ -212,6 +215,41 @@ fn status_tells_how_the_agent_is_by_its_exit_code() {
     agent.signal(Signal::STOP);
     assert_eq!(status("text").code, 2);
     agent.signal(Signal::CONT);
+}
+
+#[test]
+fn an_installed_bundle_is_in_use_at_once_or_the_exit_code_says_that_it_is_not() {
+    let node = Node::new("");
+    let config = text(&node.config_path());
+    let install = |version: u64| {
+        let file = node.path("next.json");
+        fs::write(&file, node.signed(version)).unwrap();
+        pullward(&["trust", "install", &text(&file), "--config", &config])
+    };
+    let said = install(1);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("note: no agent runs on this node"), "{}", said.err);
+
+    let agent = node.start();
+    // The daemon of these tests reads the configured file only, so that is where the new bundle has to be.
+    node.trust(2);
+    let said = install(2);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("the agent uses version 2 now"), "{}", said.out);
+    let said = pullward(&["status", "--config", &config]);
+    assert!(said.out.contains("trust: version 2 for default"), "{}", said.out);
+    let said = install(3);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.err.contains("the agent goes on with version 2"), "{}", said.err);
+    node.trust_bytes(b"odd");
+    let said = install(4);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.err.contains("installed, but the agent goes on with the bundle it has"), "{}", said.err);
+    // A bundle that is refused tells nobody anything.
+    assert_eq!(install(1).code, 1);
+    drop(agent);
+    // Its socket may still be there, and nobody behind it.
+    assert_eq!(install(5).code, 0);
 }
 
 #[test]

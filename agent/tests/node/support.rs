@@ -138,9 +138,14 @@ impl Node {
 
     /// Puts a trust bundle of this version in place, signed by the node's root.
     pub(crate) fn trust(&self, version: u64) {
+        self.trust_bytes(&self.signed(version));
+    }
+
+    /// A trust bundle of this version, signed by the node's root.
+    pub(crate) fn signed(&self, version: u64) -> Vec<u8> {
         let mut envelope = Envelope::unsigned(payload(version));
         envelope.sign(&self.root).unwrap();
-        self.trust_bytes(&envelope.to_bytes().unwrap());
+        envelope.to_bytes().unwrap()
     }
 
     /// Puts anything in the trust bundle's place.

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use pullward_core::limits;
 use pullward_core::signature::PublicKey;
 use pullward_core::trust::TrustIndex;
+use pullward_proto::v1::TrustState;
 
 use super::admin::{self, AdminError};
 use super::judging::USAGE;
@@ -20,7 +21,7 @@ use super::{CANNOT, FINE, NOT_FINE, line};
 use crate::config::Config;
 use crate::policy::read_capped;
 use crate::trust::envelope::Envelope;
-use crate::trust::node::TrustSettings;
+use crate::trust::node::{FloorUpdate, TrustSettings};
 use crate::trust::passphrase::{self, PassphraseSource};
 use crate::trust::payload::Payload;
 use crate::trust::refused::BundleFault;
@@ -83,11 +84,7 @@ pub fn run_on_node(arguments: &TrustArgs, out: &mut dyn Write, err: &mut dyn Wri
     let Ok(config) = Config::load(install.config()) else { return Ok(CANNOT) };
     match admin::reload(&config) {
         Ok(response) => match response.failure {
-            None => {
-                let version = response.trust.map_or(0, |trust| trust.version);
-                line(out, &format!("the agent uses version {version} now"))?;
-                Ok(FINE)
-            }
+            None => in_use(&config, response.trust.as_ref(), out, err),
             Some(failure) => {
                 let message = format!(
                     "pullward trust: installed, but the agent goes on with the bundle it has: {}: {}",
@@ -107,6 +104,33 @@ pub fn run_on_node(arguments: &TrustArgs, out: &mut dyn Write, err: &mut dyn Wri
                  {error}; run systemctl reload pullward"
             );
             line(err, &message)?;
+            Ok(NOT_FINE)
+        }
+    }
+}
+
+/// Whether the agent now uses the bundle that is installed: one that was started with another configuration does not.
+fn in_use(
+    config: &Config,
+    trust: Option<&TrustState>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let installed = TrustSettings::from(config).load(FloorUpdate::Leave);
+    let version = trust.map_or_else(|| "none".to_owned(), |trust| format!("version {}", trust.version));
+    match (installed, trust) {
+        (Ok(installed), Some(trust)) if installed.trust.digest.to_string() == trust.digest => {
+            line(out, &format!("the agent uses {version} now"))?;
+            Ok(FINE)
+        }
+        _ => {
+            line(
+                err,
+                &format!(
+                    "pullward trust: installed, but the agent goes on with {version}: was it started with another \
+                     configuration? pullward status shows what it uses"
+                ),
+            )?;
             Ok(NOT_FINE)
         }
     }
