@@ -112,12 +112,13 @@ pub fn client(config: &Registry, credentials: Credentials) -> Result<Client, Cli
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
 
     use super::{AuthFileError, read_auth_file};
+    use crate::guard;
 
     #[test]
-    fn an_absent_auth_file_is_no_credentials_and_an_open_one_is_refused() {
+    fn an_absent_auth_file_is_no_credentials_and_an_open_or_strangers_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auth.json");
         assert!(read_auth_file(&path).is_ok());
@@ -126,6 +127,11 @@ mod tests {
         assert!(matches!(read_auth_file(&path), Err(AuthFileError::Mode { mode: 0o644, .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(read_auth_file(&path).is_ok());
+        if guard::us() == 0 {
+            chown(&path, Some(1234), None).unwrap();
+            assert!(matches!(read_auth_file(&path), Err(AuthFileError::Owner { uid: 1234, .. })));
+            chown(&path, Some(0), None).unwrap();
+        }
         fs::write(&path, "nonsense").unwrap();
         assert!(matches!(read_auth_file(&path), Err(AuthFileError::Content { .. })));
     }

@@ -17,7 +17,7 @@ use super::file::{Existing, remove_unfinished, write_whole};
 use super::floor::Floor;
 use super::installed::InstalledTrust;
 use super::refused::{BundleFault, Refused};
-use super::roots::Roots;
+use super::roots::{Roots, RootsError};
 use super::time::Time;
 use crate::config::Config;
 use crate::guard;
@@ -168,7 +168,8 @@ impl TrustSettings {
     fn read_roots(&self) -> Result<Roots, Refused> {
         // Whoever can write a root key can sign trust bundles (T-108).
         for path in &self.roots {
-            guard::file(path).map_err(|error| BundleFault::Folder(error).of(path.display()))?;
+            guard::file(path)
+                .map_err(|error| BundleFault::Roots(RootsError::Unsafe { error }).of("[trust]"))?;
         }
         Roots::read(&self.roots, self.threshold).map_err(|error| BundleFault::Roots(error).of("[trust]"))
     }

@@ -1,7 +1,7 @@
 //! What a node takes and what it does not, across restarts (T-19, T-93, T-100, T-103, T-105, T-106).
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -10,9 +10,11 @@ use super::envelope::Envelope;
 use super::installed::tests::payload;
 use super::node::{Change, FloorUpdate, Installed, TrustSettings};
 use super::payload::Payload;
-use super::refused::Refused;
+use super::refused::{BundleFault, Refused};
 use super::root_key::{RootKey, RootKeyType};
+use super::roots::RootsError;
 use super::time::Time;
+use crate::guard::{self, GuardError};
 
 /// A node with two root keys, of which one has to sign unless a test says otherwise.
 struct Node {
@@ -268,17 +270,21 @@ fn a_kill_between_bundle_and_floor_is_made_good_at_the_next_start() {
 
 #[test]
 fn a_state_folder_that_others_can_change_is_refused_or_tightened() {
-    let node = Node::new();
+    let mut node = Node::new();
+    // Apart from the root keys, which are looked at first.
+    let parent = node.folder.path().join("parent");
+    fs::create_dir(&parent).unwrap();
+    node.settings.state_dir = parent.join("state");
     fs::create_dir(&node.settings.state_dir).unwrap();
     fs::set_permissions(&node.settings.state_dir, fs::Permissions::from_mode(0o755)).unwrap();
     node.install(&node.version(7)).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&node.settings.state_dir), mode(&node.settings.folder())), (0o700, 0o700));
     // A parent that others can write is nothing that we may tighten.
-    fs::set_permissions(node.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(&parent, fs::Permissions::from_mode(0o777)).unwrap();
     assert_eq!(node.code(&node.version(8)), "state-dir-unsafe");
     assert_eq!(node.in_use(), Err("state-dir-unsafe"));
-    fs::set_permissions(node.folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&parent, fs::Permissions::from_mode(0o700)).unwrap();
     // A linked folder is somebody else's idea.
     let mut linked = Node::new();
     let link = linked.folder.path().join("link");
@@ -297,4 +303,23 @@ fn the_clock_floor_is_the_newest_issue() {
     earlier.issued = Time::parse("2025-01-01T00:00:00Z").unwrap();
     node.install(&node.signed(&earlier)).unwrap();
     assert_eq!(node.settings.clock_floor(), Some(Time::parse("2026-01-01T00:00:00Z").unwrap()));
+}
+
+/// T-93, T-108: whoever can replace a root key decides what the node trusts.
+#[test]
+fn a_root_key_that_others_could_replace_is_refused() {
+    let node = Node::new();
+    node.install(&node.version(7)).unwrap();
+    let root = node.settings.roots[1].clone();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o646)).unwrap();
+    let refused = node.settings.load(FloorUpdate::Raise).unwrap_err();
+    let error = GuardError::Writable { path: root.clone(), mode: 0o646 };
+    assert_eq!(refused.fault, BundleFault::Roots(RootsError::Unsafe { error }));
+    assert_eq!(node.code(&node.version(8)), "trust-roots");
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(node.in_use(), Ok(7));
+    if guard::us() == 0 {
+        chown(&root, Some(1234), None).unwrap();
+        assert_eq!(node.in_use(), Err("trust-roots"));
+    }
 }

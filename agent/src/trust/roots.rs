@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pullward_core::limits;
 use pullward_core::signature::{KeyType, PublicKey};
 
+use crate::guard::GuardError;
 use crate::policy::{PublicKeyFile, read_capped};
 
 /// Pinned root keys and their threshold.
@@ -31,6 +32,12 @@ pub enum RootsError {
         file: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// A file of a node's that somebody else could change.
+    #[error("root key {error}")]
+    Unsafe {
+        /// The file, and why.
+        error: GuardError,
     },
     /// The same key twice, which would look like two signers.
     #[error("root keys {one} and {other} are the same key; remove one")]
