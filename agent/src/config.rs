@@ -18,6 +18,7 @@ use crate::guard::{self, GuardError};
 use crate::log::{Format, Verbosity};
 use crate::policy::is_audience;
 use crate::server::ServerLimits;
+use crate::trust::time::seconds_of;
 
 /// Where the configuration is unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/pullward/config.toml";
@@ -376,21 +377,16 @@ impl Config {
     }
 }
 
-/// A length of time, written as a whole number and a unit: `7s`, `5m`, `12h`, `400d`.
+/// A length of time, written as a whole number and a unit: `7s`, `5m`, `12h`, `400d`, `2w`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Duration);
 
+/// Units in which a length of time is printed: the largest that leaves a whole number.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 impl Time {
     fn parse(text: &str) -> Option<Self> {
-        let unit = text.chars().next_back()?;
-        let (_, seconds) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
-        let digits = text.strip_suffix(unit)?;
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        digits.parse::<u64>().ok()?.checked_mul(*seconds).map(|seconds| Self(Duration::from_secs(seconds)))
+        seconds_of(text).map(|seconds| Self(Duration::from_secs(seconds)))
     }
 }
 
@@ -415,7 +411,7 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text)
-            .ok_or_else(|| de::Error::custom("a length of time is written as 7s, 5m, 12h or 400d"))
+            .ok_or_else(|| de::Error::custom("a length of time is written as 7s, 5m, 12h, 400d or 2w"))
     }
 }
 
@@ -665,7 +661,12 @@ mod tests {
         assert!(
             refused("[agent]\nsocket = \"/a\"\nsocket = \"/b\"\n").starts_with("/c.toml:3:1: duplicate key")
         );
-        assert!(refused("trust.audience = \"a b\"").contains("an audience is"));
+        // What the builder of bundles takes, and nothing else: it becomes part of file names.
+        for audience in ["a b", "", ".", "..", ".hidden", "Edge", "-a", "a/b"] {
+            let said = refused(&format!("trust.audience = {audience:?}"));
+            assert!(said.contains("an audience is"), "{audience}: {said}");
+        }
+        assert_eq!(parse("trust.audience = \"eu-1.edge_a\"").unwrap().trust.audience, "eu-1.edge_a");
         assert!(refused("containerd.flavour = \"k3s\"").contains("unknown variant `k3s`, expected `auto`"));
     }
 
@@ -674,6 +675,9 @@ mod tests {
         assert_eq!(Time::parse("18446744073709551615d"), None);
         assert_eq!(Time::parse("99999999999999999999s"), None);
         assert_eq!(Time::parse("400d"), Some(Time(Duration::from_secs(34_560_000))));
+        assert_eq!(Time::parse("2w"), Some(Time(Duration::from_secs(1_209_600))));
+        assert_eq!(Time::parse("0s"), Some(Time(Duration::ZERO)));
+        assert_eq!(Time::parse("1\u{663}d"), None);
     }
 
     #[test]

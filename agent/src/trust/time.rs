@@ -86,23 +86,9 @@ impl Lifetime {
     /// # Errors
     /// [`LifetimeError`] for every other spelling, for zero and for what does not fit.
     pub fn parse(text: &str) -> Result<Self, LifetimeError> {
-        let malformed = || LifetimeError(text.to_owned());
-        let unit = match text.as_bytes().last() {
-            Some(b's') => 1,
-            Some(b'm') => 60,
-            Some(b'h') => 3600,
-            Some(b'd') => DAY,
-            Some(b'w') => 7 * DAY,
-            _ => return Err(malformed()),
-        };
-        let digits = text.get(..text.len() - 1).unwrap_or_default();
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(malformed());
-        }
-        let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
-        match seconds {
+        match seconds_of(text) {
             Some(seconds) if seconds > 0 => Ok(Self(seconds)),
-            _ => Err(malformed()),
+            _ => Err(LifetimeError(text.to_owned())),
         }
     }
 
@@ -117,6 +103,26 @@ impl Lifetime {
     pub fn seconds(self) -> u64 {
         self.0
     }
+}
+
+/// The seconds that a whole number and one unit (`s`, `m`, `h`, `d` or `w`) say: the one spelling of lengths of time on
+/// command lines and in configurations. None for every other text, and for what does not fit.
+#[must_use]
+pub fn seconds_of(text: &str) -> Option<u64> {
+    let unit = match text.chars().next_back()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => DAY,
+        'w' => 7 * DAY,
+        _ => return None,
+    };
+    let digits = text.get(..text.len() - 1)?;
+    // `parse` alone would take a sign.
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A text that is no lifetime.
