@@ -318,3 +318,35 @@ fn named(reference: &str, digest: Option<&str>) -> Result<(Reference, Option<Dig
         (given, in_name) => Ok((parsed, given.or(in_name))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use pullward_core::oci::Digest;
+    use pullward_core::time::UnixTime;
+
+    use super::{Engine, Question};
+    use crate::server::Judge as _;
+    use crate::trust::installed::tests::trust;
+    use crate::verdict::{Hook, Place};
+
+    /// T-104: a bundle that was over when a later one was issued stays over, whatever the clock says.
+    #[test]
+    fn a_clock_behind_the_floor_counts_as_the_floor() {
+        let mut trust = trust(1);
+        trust.clock_floor = UnixTime::parse("2999-01-01T00:00:00Z").unwrap();
+        let question = Question {
+            reference: "registry.example/app:1".to_owned(),
+            digest: Some(Digest::of(b"image").to_string()),
+            media_type: None,
+            place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
+            platform: "linux/amd64".to_owned(),
+        };
+        let verdict = Engine::default().judge(&trust, &question, Instant::now());
+        assert_eq!(
+            (verdict.reason.as_str(), verdict.time.as_str()),
+            ("trust-expired", "2999-01-01T00:00:00Z")
+        );
+    }
+}

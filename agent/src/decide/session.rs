@@ -258,3 +258,63 @@ fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
         detail,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pullward_core::oci::Digest;
+    use pullward_core::reference::Reference;
+    use pullward_core::time::UnixTime;
+
+    use super::{Event, Session, Subject};
+    use crate::decide::Believed;
+    use crate::evidence::{Source as EvidencePlace, SourceError};
+    use crate::policy::{Policy, Source};
+    use crate::trust::installed::InstalledTrust;
+    use crate::trust::installed::tests::unsigned;
+    use crate::trust::root_key::{RootKey, RootKeyType};
+    use crate::trust::time::Time;
+    use crate::verdict::{Decision, Hook, Place, Verdict};
+
+    fn asks_for_a_signature(mode: &str) -> InstalledTrust {
+        let folder = tempfile::tempdir().unwrap();
+        let key = RootKey::generate(RootKeyType::P256).unwrap();
+        std::fs::write(folder.path().join("k.pub"), key.public_pem().unwrap()).unwrap();
+        let text = format!(
+            "schema = 1\n[[authority]]\nname = \"a\"\nkey = \"k.pub\"\n\
+             [[rule]]\nname = \"r\"\nmatch = [\"**\"]\nmode = {mode:?}\nsigned_by = [\"a\"]\n"
+        );
+        let policy = Policy::from_source(&Source::new(folder.path().join("p.toml"), text)).unwrap();
+        let time = |text| Time::parse(text).unwrap();
+        let payload = policy.into_payload(1, time("2026-01-01T00:00:00Z"), time("2027-01-01T00:00:00Z"));
+        unsigned(payload.to_bytes().unwrap())
+    }
+
+    fn after(mode: &str, error: SourceError) -> Verdict {
+        let trust = asks_for_a_signature(mode);
+        let subject = Subject {
+            reference: Some(Reference::parse("registry.example/app:1").unwrap()),
+            name: "registry.example/app:1".to_owned(),
+            digest: Digest::of(b"image"),
+            platform: "linux/amd64".to_owned(),
+            place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
+            time: UnixTime::parse("2026-06-01T00:00:00Z").unwrap(),
+        };
+        let mut session = Session::open(Believed::Bundle(&trust), &subject);
+        for event in Event::after_visit(Err(error)) {
+            session.take(&event);
+        }
+        session.close()
+    }
+
+    /// Audit lets through what its rule found, and a deadline finds nothing.
+    #[test]
+    fn a_deadline_is_a_reason_of_its_own_and_denies_under_audit_too() {
+        for mode in ["enforce", "audit"] {
+            let verdict = after(mode, SourceError::Deadline { source_name: EvidencePlace::Registry });
+            assert_eq!((verdict.decision, verdict.would_deny), (Decision::Deny, false), "{mode}");
+            assert_eq!(verdict.reason, "deadline-exceeded", "{mode}");
+            assert_eq!(verdict.exit_code(), 2);
+            assert!(verdict.message.contains("registry: the deadline passed"), "{}", verdict.message);
+        }
+    }
+}

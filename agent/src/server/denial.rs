@@ -49,7 +49,7 @@ impl Denial {
 
     /// The verdict: a denial of `question`, `elapsed` after it arrived.
     pub fn verdict(&self, question: &Question, trust: Option<&Held>, elapsed: Duration) -> Verdict {
-        let time = now().to_string();
+        let time = trust.map_or_else(now, |held| now().max(held.trust.clock_floor)).to_string();
         let trust = trust.map(|held| Trust {
             version: held.trust.version,
             digest: held.trust.digest.to_string(),
@@ -102,7 +102,33 @@ fn id(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::id;
+    use std::time::Duration;
+
+    use pullward_core::time::UnixTime;
+
+    use super::{Denial, Held, id};
+    use crate::decide::Question;
+    use crate::verdict::{Hook, Place};
+
+    #[test]
+    fn a_denial_names_the_engine_as_every_verdict_does() {
+        let question = Question {
+            reference: "r.io/a:1".into(),
+            digest: None,
+            media_type: None,
+            place: Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None },
+            platform: "linux/amd64".into(),
+        };
+        let verdict = Denial::Overloaded.verdict(&question, None, Duration::ZERO);
+        assert_eq!(verdict.engine, pullward_core::ENGINE);
+
+        // T-104: nor does it happen before what has surely passed.
+        let mut trust = crate::trust::installed::tests::trust(1);
+        trust.clock_floor = UnixTime::parse("2999-01-01T00:00:00Z").unwrap();
+        let held = Held { trust, loaded: UnixTime(0) };
+        let verdict = Denial::Deadline.verdict(&question, Some(&held), Duration::ZERO);
+        assert_eq!(verdict.time, "2999-01-01T00:00:00Z");
+    }
 
     #[test]
     fn an_id_tells_where_one_part_ends() {

@@ -128,6 +128,20 @@ fn what_is_no_rules_to_find_denies_in_audit_mode_too() {
 }
 
 #[test]
+fn a_deadline_denies_what_is_open_in_every_mode_and_nothing_else() {
+    for mode in ["enforce", "audit"] {
+        let node = node(vec![Rule::enforce("app", &["a", "b"], 2).with(|r| r.mode = mode.into())]);
+        let late = || Ask::about("app").with_deadline_exceeded();
+        for ask in [late(), late().with(by(0)), late().with(by(2)), late().with_failed_source()] {
+            let answer = node.ask(&ask);
+            assert_eq!(answer.verdict(), deny(Reason::DeadlineExceeded), "{mode}");
+            assert!(!answer.would_deny, "{mode}");
+        }
+        assert_eq!(node.ask(&late().with(by(0)).with(by(1))).verdict(), SIGNED, "{mode}");
+    }
+}
+
+#[test]
 fn requirements_that_this_engine_cannot_check_deny() {
     for change in [
         |rule: &mut Rule| rule.index = "parent".into(),
