@@ -63,6 +63,7 @@ pub struct Ask {
     pod_namespace: Option<String>,
     evidence: Vec<Minted>,
     failed: usize,
+    deadlines: usize,
     limit: Option<Reason>,
 }
 
@@ -77,6 +78,7 @@ impl Ask {
             pod_namespace: None,
             evidence: Vec::new(),
             failed: 0,
+            deadlines: 0,
             limit: None,
         }
     }
@@ -130,6 +132,13 @@ impl Ask {
         self
     }
 
+    /// With a source for which the time was over.
+    #[must_use]
+    pub fn with_passed_deadline(mut self) -> Self {
+        self.deadlines += 1;
+        self
+    }
+
     /// With a source that holds more than is read.
     #[must_use]
     pub fn with_limit(mut self, reason: Reason) -> Self {
@@ -160,6 +169,9 @@ impl Ask {
         }
         for _ in 0..self.failed {
             judge.source_failed();
+        }
+        for _ in 0..self.deadlines {
+            judge.deadline_passed();
         }
         if let Some(reason) = self.limit {
             judge.limit_reached(reason);

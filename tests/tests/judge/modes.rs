@@ -172,6 +172,23 @@ fn a_source_that_failed_matters_only_while_something_is_open() {
 }
 
 #[test]
+fn a_passed_deadline_denies_under_audit_too_while_something_is_open() {
+    let late = deny(Reason::DeadlineExceeded);
+    for rule in [
+        Rule::enforce("app", &["a"], 1),
+        Rule::enforce("app", &["a"], 1).with(|rule| rule.mode = "audit".into()),
+    ] {
+        let node = node(vec![rule]);
+        assert_eq!(node.ask(&Ask::about("app").with_passed_deadline()).ruling, Ruling::Deny);
+        assert_eq!(node.ask(&Ask::about("app").with_passed_deadline()).reason, Reason::DeadlineExceeded);
+        assert_eq!(node.ask(&Ask::about("app").with(by(2)).with_passed_deadline()).ruling, Ruling::Deny);
+        assert_eq!(node.ask(&Ask::about("app").with(by(0)).with_passed_deadline()).reason, Reason::Signed);
+    }
+    let node = node(vec![Rule::enforce("app", &["a"], 1)]);
+    assert_eq!(node.ask(&Ask::about("app").with_failed_source().with_passed_deadline()).verdict(), late);
+}
+
+#[test]
 fn a_limit_denies_whatever_was_found_before() {
     let node = node(vec![Rule::enforce("app", &["a"], 1)]);
     for reason in [Reason::EvidenceLimit, Reason::SignatureLimit] {
