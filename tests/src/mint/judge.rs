@@ -63,7 +63,7 @@ pub struct Ask {
     pod_namespace: Option<String>,
     evidence: Vec<Minted>,
     failed: usize,
-    late: bool,
+    deadlines: usize,
     limit: Option<Reason>,
 }
 
@@ -78,7 +78,7 @@ impl Ask {
             pod_namespace: None,
             evidence: Vec::new(),
             failed: 0,
-            late: false,
+            deadlines: 0,
             limit: None,
         }
     }
@@ -132,10 +132,10 @@ impl Ask {
         self
     }
 
-    /// With a source that could not be read in time.
+    /// With a source for which the time was over.
     #[must_use]
-    pub fn with_deadline_exceeded(mut self) -> Self {
-        self.late = true;
+    pub fn with_passed_deadline(mut self) -> Self {
+        self.deadlines += 1;
         self
     }
 
@@ -170,7 +170,7 @@ impl Ask {
         for _ in 0..self.failed {
             judge.source_failed();
         }
-        if self.late {
+        for _ in 0..self.deadlines {
             judge.deadline_passed();
         }
         if let Some(reason) = self.limit {

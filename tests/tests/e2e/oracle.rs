@@ -169,3 +169,58 @@ fn a_record_decides_the_same_again_elsewhere() -> Outcome {
     }
     ran("e2e::record")
 }
+
+/// A digest that is given beside a tag has to be the tag's: a tag that was pushed again is a conflict, not an old yes.
+#[test]
+fn a_digest_beside_a_tag_has_to_be_the_tags() -> Outcome {
+    let Some(ground) = Ground::at_hand("e2e::conflict")? else { return Ok(()) };
+    let mut registry = ground.registry()?;
+    let cosign = ground.cosign(CosignVersion::Three)?;
+    let key = cosign.generate_key_pair("release")?;
+    let signed = ground.push(&registry, "app")?;
+    cosign.sign(&key, &signed)?;
+    let public = key.public.display().to_string();
+    let tag = registry.reference("team/app:v1");
+    let digest = digest_of(&signed).to_owned();
+    let ask = |image: &str| ground.verify(&["--key", &public, "--digest", &digest, image]);
+    assert_eq!(ask(&tag)?.0, 0);
+    ground.crane().mutate(&signed, "x=y", &tag)?;
+    let (code, verdict) = ask(&tag)?;
+    assert_eq!((code, reason(&verdict)), (2, "digest-conflict".to_owned()));
+    // By digest alone it is still what was signed.
+    assert_eq!(ground.verify(&["--key", &public, &signed])?.0, 0);
+    // A tag that nobody can be asked about is not known: the digest says what is meant, and then evidence is missing.
+    registry.stop()?;
+    let (code, verdict) = ask(&tag)?;
+    assert_eq!((code, reason(&verdict)), (2, "evidence-unreachable".to_owned()));
+    ran("e2e::conflict")
+}
+
+/// Exit 2 still prints a verdict, so that programs read a refusal and not nothing.
+#[test]
+fn a_command_that_cannot_judge_prints_a_verdict() -> Outcome {
+    let Some(ground) = Ground::at_hand("e2e::undecided")? else { return Ok(()) };
+    let image = "127.0.0.1:9/team/app:v1";
+    let junk = ground.workspace.write("junk.json", "{}")?.display().to_string();
+    let root = ground.cosign(CosignVersion::Three)?.generate_key_pair("root")?.public.display().to_string();
+    for (flags, expected) in [
+        (vec!["--key", "absent.pub", image], "trust-missing"),
+        (vec!["--key", &junk, image], "trust-invalid"),
+        (vec!["--trust", "absent.json", "--root", &root, image], "trust-missing"),
+        (vec!["--trust", &junk, "--root", &root, image], "trust-invalid"),
+        (vec!["--config", "absent.toml", image], "trust-missing"),
+    ] {
+        let (code, verdict) = ground.verify(&flags)?;
+        assert_eq!((code, reason(&verdict)), (2, expected.to_owned()), "{flags:?}");
+        assert_eq!(verdict["decision"], "deny");
+    }
+    for usage in [
+        vec!["verify", image],
+        vec!["verify", "--trust", &junk, "--root", &root, "--threshold", "0", image],
+        vec!["verify", "--trust", &junk, "--root", &root, "--threshold", "2", image],
+    ] {
+        let ran = ground.pullward.run(&ground.workspace, &usage)?;
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{usage:?}: {}", ran.err);
+    }
+    ran("e2e::undecided")
+}

@@ -180,3 +180,54 @@ fn a_revocation_counts_from_the_reload_on() -> Outcome {
     allowed(&scene.hook(&scene.signed)?);
     ran("e2e::revoke")
 }
+
+/// An installation that says "installed" is one that the agent uses: nobody has to remember a reload.
+#[test]
+fn an_installed_bundle_is_in_use_at_once() -> Outcome {
+    let Some(ground) = Ground::at_hand("e2e::install")? else { return Ok(()) };
+    let mut scene = Scene::set(&ground)?;
+    scene.node.set_up()?;
+    allowed(&scene.hook(&scene.signed)?);
+    let policy = policy_for(&scene.registry.host(), &scene.key.public);
+    let digest = crate::stage::digest_of(&scene.signed).to_owned();
+    let revoked = format!("{policy}[[revoke]]\ndigest = \"{digest}\"\nreason = \"CVE in it\"\n");
+    scene.node.build("next.json", 2, &revoked, "root", &[])?;
+    let (next, config) = (scene.node.path("next.json"), scene.node.path("config.toml"));
+    let install = ["trust", "install", &next, "--config", &config];
+    let ran_install = ground.pullward.run(&ground.workspace, &install)?;
+    assert_eq!(ran_install.code, 0, "{}", ran_install.all());
+    assert!(ran_install.out.contains("the agent uses version 2 now"), "{}", ran_install.all());
+    denied(&scene.hook(&scene.signed)?, 1, "digest-revoked");
+
+    // Without an agent it is installed for the next one, and says so.
+    scene.node.stop()?;
+    scene.node.build("next.json", 3, &policy, "root", &[])?;
+    let ran_install = ground.pullward.run(&ground.workspace, &install)?;
+    assert_eq!(ran_install.code, 0, "{}", ran_install.all());
+    assert!(ran_install.err.contains("no agent runs"), "{}", ran_install.all());
+    scene.node.start()?;
+    allowed(&scene.hook(&scene.signed)?);
+    ran("e2e::install")
+}
+
+/// T-108: whoever can write a root key can sign trust bundles, so such a key is no root.
+#[test]
+fn a_root_key_that_others_can_write_is_no_root() -> Outcome {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(ground) = Ground::at_hand("e2e::root-mode")? else { return Ok(()) };
+    let mut scene = Scene::set(&ground)?;
+    scene.node.set_up()?;
+    allowed(&scene.hook(&scene.signed)?);
+    let root = scene.node.join("root.pub");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o666)).unwrap();
+    // What was loaded stays; nothing new is taken on such a key's word.
+    let log = scene.node.reload()?;
+    assert!(log.contains("root.pub"), "{log}");
+    allowed(&scene.hook(&scene.signed)?);
+    scene.node.start()?;
+    denied(&scene.hook(&scene.signed)?, 2, "trust-missing");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o644)).unwrap();
+    scene.node.reload()?;
+    allowed(&scene.hook(&scene.signed)?);
+    ran("e2e::root-mode")
+}

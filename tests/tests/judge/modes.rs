@@ -128,20 +128,6 @@ fn what_is_no_rules_to_find_denies_in_audit_mode_too() {
 }
 
 #[test]
-fn a_deadline_denies_what_is_open_in_every_mode_and_nothing_else() {
-    for mode in ["enforce", "audit"] {
-        let node = node(vec![Rule::enforce("app", &["a", "b"], 2).with(|r| r.mode = mode.into())]);
-        let late = || Ask::about("app").with_deadline_exceeded();
-        for ask in [late(), late().with(by(0)), late().with(by(2)), late().with_failed_source()] {
-            let answer = node.ask(&ask);
-            assert_eq!(answer.verdict(), deny(Reason::DeadlineExceeded), "{mode}");
-            assert!(!answer.would_deny, "{mode}");
-        }
-        assert_eq!(node.ask(&late().with(by(0)).with(by(1))).verdict(), SIGNED, "{mode}");
-    }
-}
-
-#[test]
 fn requirements_that_this_engine_cannot_check_deny() {
     for change in [
         |rule: &mut Rule| rule.index = "parent".into(),
@@ -183,6 +169,23 @@ fn a_source_that_failed_matters_only_while_something_is_open() {
     assert_eq!(node.ask(&Ask::about("app").with(by(0)).with_failed_source()).verdict(), unreachable);
     assert_eq!(node.ask(&Ask::about("app").with(by(2)).with_failed_source()).verdict(), unreachable);
     assert_eq!(node.ask(&Ask::about("app").with(by(0)).with(by(1)).with_failed_source()).verdict(), SIGNED);
+}
+
+#[test]
+fn a_passed_deadline_denies_under_audit_too_while_something_is_open() {
+    let late = deny(Reason::DeadlineExceeded);
+    for rule in [
+        Rule::enforce("app", &["a"], 1),
+        Rule::enforce("app", &["a"], 1).with(|rule| rule.mode = "audit".into()),
+    ] {
+        let node = node(vec![rule]);
+        assert_eq!(node.ask(&Ask::about("app").with_passed_deadline()).ruling, Ruling::Deny);
+        assert_eq!(node.ask(&Ask::about("app").with_passed_deadline()).reason, Reason::DeadlineExceeded);
+        assert_eq!(node.ask(&Ask::about("app").with(by(2)).with_passed_deadline()).ruling, Ruling::Deny);
+        assert_eq!(node.ask(&Ask::about("app").with(by(0)).with_passed_deadline()).reason, Reason::Signed);
+    }
+    let node = node(vec![Rule::enforce("app", &["a"], 1)]);
+    assert_eq!(node.ask(&Ask::about("app").with_failed_source().with_passed_deadline()).verdict(), late);
 }
 
 #[test]
