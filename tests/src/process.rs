@@ -130,6 +130,7 @@ impl Process {
         if self.status()?.is_some() {
             return Ok(());
         }
+        let wanted = signal;
         let signal = match signal {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Kill => rustix::process::Signal::KILL,
@@ -138,7 +139,13 @@ impl Process {
             Signal::Continue => rustix::process::Signal::CONT,
         };
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
-            .map_err(|error| Error::io(Path::new(&self.name))(error.into()))
+            .map_err(|error| Error::io(Path::new(&self.name))(error.into()))?;
+        if wanted == Signal::Stop {
+            // It is only sent by now: a thread that has not heard of it still answers.
+            let id = self.id();
+            wait_until("every thread stopped", Duration::from_secs(10), || stands_still(id))?;
+        }
+        Ok(())
     }
 
     /// Ends it in good order, or by force after ten seconds, and says how it ended.
@@ -196,6 +203,16 @@ impl Drop for Process {
         // Nobody is left to tell; what matters is that nothing is left running.
         drop(self.stop());
     }
+}
+
+/// Whether every thread of a process has stopped.
+fn stands_still(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        // One that ends meanwhile does not answer either.
+        std::fs::read_to_string(thread.path().join("status"))
+            .map_or(true, |status| status.contains("State:\tT"))
+    })
 }
 
 /// Waits until `ready` says so.

@@ -229,11 +229,24 @@ impl Agent {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+        if signal == rustix::process::Signal::STOP {
+            // It is only sent by now: a thread that has not heard of it still answers.
+            until(|| stands_still(self.child.id()));
+        }
     }
 
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         wait(&mut self.child, limit)
     }
+}
+
+/// Whether every thread of a process has stopped.
+fn stands_still(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.flatten().all(|thread| {
+        // One that ends meanwhile does not answer either.
+        fs::read_to_string(thread.path().join("status")).map_or(true, |status| status.contains("State:\tT"))
+    })
 }
 
 impl Drop for Agent {
