@@ -7,9 +7,12 @@
 //!
 //! What this does *not* do: judge. Every allow comes from [`pullward_core::judge::Judge::decide`].
 
+mod attested;
+pub mod clerk;
 mod explain;
 mod resolve;
 pub mod session;
+mod summary;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -182,6 +185,7 @@ impl Engine {
             platform: question.platform.clone(),
             place: question.place.clone(),
             time,
+            allowed_at: None,
         })
     }
 
@@ -196,8 +200,8 @@ impl Engine {
         let mut session = Session::open(believed, subject);
         let mut others = Vec::new();
         let wanted = match reading {
-            Reading::UntilMet => Wanted::Signatures,
-            Reading::Everything => Wanted::Everything,
+            Reading::UntilMet => session.wanted(),
+            Reading::Everything => Wanted::Everything.max(session.wanted()),
         };
         // The store and the registry share what one verdict may read.
         let mut budget = Budget::sharing(self.inflight.clone());
@@ -212,7 +216,8 @@ impl Engine {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
             }
-            let asked = EvidenceQuestion { subject: &subject.digest, wanted, deadline };
+            let platform = &subject.platform;
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted, platform, deadline };
             let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
             let mut visited = opened.and_then(|source| {
                 source.visit(asked, &mut budget, &mut |found| {

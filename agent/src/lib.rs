@@ -1,6 +1,7 @@
 //! The pullward agent.
 
 pub mod cli;
+pub mod condition;
 pub mod config;
 pub mod containerd;
 pub mod decide;

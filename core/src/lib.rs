@@ -26,6 +26,7 @@
     clippy::unreachable
 )]
 
+pub mod buildkit;
 pub mod bundle;
 #[cfg(feature = "rsa")]
 mod der;

@@ -152,6 +152,28 @@ pub const REVOKED_IDENTITIES: usize = 4096;
 /// Most authorities that one rule names in `signed_by`: who has signed is one machine word.
 pub const SIGNED_BY: usize = 64;
 
+/// Most requirements on attestations of one rule: what a verdict remembers of them is one bit each.
+pub const RULE_ATTESTATIONS: usize = 16;
+
+/// Most predicate types of one requirement: provenance has 2, package lists 2 and their versions.
+pub const ATTESTATION_TYPES: usize = 8;
+
+/// Longest predicate type in a policy, in bytes. Real ones have under 100.
+pub const PREDICATE_TYPE_BYTES: usize = 512;
+
+/// Longest condition in CEL, in bytes. A Kubernetes validation rule has at most 10 KiB
+/// (`StaticEstimatedCostLimit` aside); what fits into a policy that people review is shorter.
+pub const CONDITION_BYTES: usize = 4096;
+
+/// Most attestation manifests that an image's own index may list for one platform. `BuildKit` writes one.
+pub const INDEX_ATTESTATIONS: usize = 8;
+
+/// Most manifests that an index may list where attestations are looked for in it: each is compared with each.
+pub const INDEX_MANIFESTS: usize = 256;
+
+/// Most VEX claims that one verdict remembers, each 40 bytes.
+pub const VEX_CLAIMS: usize = 128;
+
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
 pub const OPEN_RULES: usize = 8;
 

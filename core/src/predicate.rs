@@ -244,7 +244,7 @@ pub fn made_at<'s>(attestation: &Attestation<'s>, context: &Context<'_>) -> Resu
         Some(Err(unmet)) => return Err(unmet),
         None => custom_time(attestation)?,
     };
-    made_at.ok_or(Unmet::missing(Reason::AttestationNoTime, "when it was made"))
+    made_at.ok_or_else(|| Unmet::missing(Reason::AttestationNoTime, "when it was made"))
 }
 
 /// Predicate type of `cosign attest` without a type: `{"Data": …, "Timestamp": …}`.
@@ -261,5 +261,5 @@ fn custom_time<'s>(attestation: &Attestation<'s>) -> Result<Option<UnixTime>, Un
 /// A time as others write it: RFC 3339 with any zone and any fraction.
 fn read_time<'s>(value: Value<'_>, what: &'static str) -> Result<UnixTime, Unmet<'s>> {
     let text = value.string().ok().and_then(Text::plain);
-    text.and_then(UnixTime::parse_rfc3339).ok_or(Unmet::malformed(what))
+    text.and_then(UnixTime::parse_rfc3339).ok_or_else(|| Unmet::malformed(what))
 }

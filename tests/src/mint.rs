@@ -18,6 +18,7 @@
 mod forge;
 mod judge;
 mod random;
+mod requirement;
 mod rsa;
 mod signer;
 mod trust;
@@ -26,6 +27,7 @@ mod world;
 pub use forge::{Forge, Form, Minted, edit, pae, payload, statement};
 pub use judge::{Answer, Ask, Node, ask_key};
 pub use random::Random;
+pub use requirement::{PROVENANCE, Requirement, VULN};
 pub use rsa::rsa_spki;
 pub use signer::{Scheme, Signer, pem};
 pub use trust::{Authority, Key, Revoked, Rule, Trust, sign_trust, trust_envelope};

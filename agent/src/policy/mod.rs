@@ -9,6 +9,7 @@
 mod check;
 mod file;
 mod keys;
+pub mod predicate_types;
 mod problem;
 mod revoke;
 mod source;

@@ -153,6 +153,8 @@ impl Ask {
             digest: self.digest,
             time: self.time,
             pod_namespace: self.pod_namespace.as_deref(),
+            platform: "linux/amd64",
+            allowed_at: None,
         };
         let mut judge = Judge::open(trust, &question);
         let mut rows = Vec::new();
