@@ -35,6 +35,7 @@ use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
+use clerk::{KeepStatements, NotedStatement};
 use session::{Event, FailedSource, FailureKind, Session, Subject};
 
 /// What a hook or a person asks: may this image be used here?
@@ -147,7 +148,9 @@ impl Engine {
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
-        let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
+        let mut session = Session::open(believed, subject);
+        self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
     }
@@ -161,10 +164,27 @@ impl Engine {
         deadline: Instant,
     ) -> (Verdict, Vec<Attached>) {
         let started = Instant::now();
-        let log = &mut Unrecorded;
-        let (mut verdict, others) = self.gather(believed, subject, deadline, Reading::Everything, log);
+        let mut session = Session::open(believed, subject);
+        let others = self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         (verdict, others)
+    }
+
+    /// The verdict, and beside it every attestation that verifies, whole, each with its row in the verdict's evidence.
+    pub fn statements(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> (Verdict, Vec<(usize, NotedStatement)>) {
+        let started = Instant::now();
+        let mut session = Session::open_keeping(believed, subject, KeepStatements::Yes);
+        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let statements = session.statements();
+        let mut verdict = session.close();
+        verdict.elapsed_us = elapsed_us(started);
+        (verdict, statements)
     }
 
     /// Finds the digest that a question is about.
@@ -191,13 +211,12 @@ impl Engine {
 
     fn gather(
         &self,
-        believed: Believed<'_>,
+        session: &mut Session<'_>,
         subject: &Subject,
         deadline: Instant,
         reading: Reading,
         log: &mut dyn EventLog,
-    ) -> (Verdict, Vec<Attached>) {
-        let mut session = Session::open(believed, subject);
+    ) -> Vec<Attached> {
         let mut others = Vec::new();
         let wanted = match reading {
             Reading::UntilMet => session.wanted(),
@@ -236,7 +255,7 @@ impl Engine {
                 session.take(&event);
             }
         }
-        (session.close(), others)
+        others
     }
 }
 

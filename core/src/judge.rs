@@ -131,6 +131,13 @@ pub enum Ruling {
 }
 
 impl Decision<'_> {
+    /// Whether the image itself is signed by as many as the rule asks for, whatever else it asks for.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        let (signed, needed) = self.signed;
+        needed > 0 && u64::from(signed) >= needed
+    }
+
     /// Whether audit mode let through what enforce would have denied.
     #[must_use]
     pub fn would_deny(&self) -> bool {
@@ -323,14 +330,13 @@ impl<'a> Judge<'a> {
             Ok(covered) => covered,
             Err(error) => return Outcome::of(Standing::Unchained(error)),
         };
-        let Trust::Bundle(bundle) = self.trust else {
-            return Outcome::of(Standing::Ignored(Reason::PredicateNotSignature));
-        };
         let statement = covered.statement();
         let Some(predicate) = statement.predicate() else {
             return Outcome::of(Standing::Ignored(Reason::PredicateMalformed));
         };
-        if bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes())) {
+        if let Trust::Bundle(bundle) = self.trust
+            && bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes()))
+        {
             return Outcome::of(Standing::Revoked);
         }
         let offered = Offered {
@@ -343,10 +349,12 @@ impl<'a> Judge<'a> {
             statement: offered.statement,
             vouched: Vouched::Index,
         });
-        let scales = Scales { bundle, context: self.context(covered.subject()), allowed_at: self.allowed_at };
-        let mut vex = core::mem::take(&mut self.vex);
         let mut best = Outcome::of(Standing::Ignored(Reason::PredicateNotSignature));
         best.predicate_type = Some(cut(statement.predicate_type()));
+        // One key alone asks for nothing but a signature.
+        let Trust::Bundle(bundle) = self.trust else { return best };
+        let scales = Scales { bundle, context: self.context(covered.subject()), allowed_at: self.allowed_at };
+        let mut vex = core::mem::take(&mut self.vex);
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
             if best.standing != Standing::Accepted {
                 best = candidate.weigh(&offered, &scales, &mut vex, clerk, best);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{agent, attestation, policy, replay, setup, status, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -33,6 +33,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(verify::Verify),
+    Attestation(attestation::AttestationArgs),
     Tree(tree::Tree),
     Replay(replay::Replay),
     Agent(Agent),
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let code = match &command {
         Command::Verify(arguments) => verify::run(arguments, &mut out, &mut err),
+        Command::Attestation(arguments) => attestation::run(arguments, &mut out, &mut err),
         Command::Tree(arguments) => tree::run(arguments, &mut out, &mut err),
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
         Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),

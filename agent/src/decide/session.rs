@@ -174,9 +174,9 @@ impl<'a> Session<'a> {
     /// What sources have to be asked for.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
-        if self.judge.asks_for_coverage() {
+        if self.judge.asks_for_coverage() || self.keep == KeepStatements::Yes {
             Wanted::EverythingAndIndex
-        } else if self.judge.asks_for_attestations() || self.keep == KeepStatements::Yes {
+        } else if self.judge.asks_for_attestations() {
             Wanted::Everything
         } else {
             Wanted::Signatures
@@ -290,10 +290,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The verified statements, each with its row in the verdict's evidence. Whole where they were to be kept.
+    /// The verified statements so far, each with its row in the verdict's evidence; whole where they are kept. What the
+    /// image's own index holds is verified where the index is signed as asked.
     #[must_use]
-    pub fn statements(&self) -> &[(usize, NotedStatement)] {
-        &self.statements
+    pub fn statements(&self) -> Vec<(usize, NotedStatement)> {
+        let signed = self.judge.decide().is_signed();
+        self.statements.iter().filter(|(_, statement)| signed || !statement.covered).cloned().collect()
     }
 
     /// Closes the session.
@@ -304,7 +306,7 @@ impl<'a> Session<'a> {
         notes.extend(self.failures.iter().cloned());
         let mut rows = self.rows;
         let requirements = self.attested.rows(&decision, &rows);
-        if decision.signed.1 == 0 || u64::from(decision.signed.0) < decision.signed.1 {
+        if !decision.is_signed() {
             attested::discount_covered(&mut rows);
         }
         let message = explain::message(self.subject, &decision, &rows, &requirements, &self.failures);
