@@ -29,6 +29,7 @@ use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
 };
+use crate::receipt::store::Receipts;
 #[cfg(feature = "network")]
 use crate::registry::{Client, source::RegistrySource};
 use crate::server::Judge;
@@ -110,6 +111,7 @@ impl ConfiguredSource {
 pub struct Engine {
     sources: Vec<ConfiguredSource>,
     inflight: Option<Arc<Inflight>>,
+    receipts: Option<Arc<Receipts>>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
@@ -130,7 +132,13 @@ impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
-        Self { sources, inflight: None }
+        Self { sources, inflight: None, receipts: None }
+    }
+
+    /// The same engine, which remembers what it allowed: a node's. Only questions of hooks are remembered.
+    #[must_use]
+    pub fn with_receipts(self, receipts: Arc<Receipts>) -> Self {
+        Self { receipts: Some(receipts), ..self }
     }
 
     /// The same engine, whose verdicts together hold at most so many bytes of evidence in memory.
@@ -264,7 +272,17 @@ impl Judge for Engine {
         let time = wall_clock().max(trust.clock_floor);
         let started = Instant::now();
         match self.resolve(question, time, deadline) {
-            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Ok(mut subject) => {
+                let receipts = self.receipts.as_deref();
+                subject.allowed_at =
+                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
+                let believed = Believed::Bundle(trust);
+                let verdict = self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
+                if let Some(receipts) = receipts {
+                    receipts.remember(&verdict);
+                }
+                verdict
+            }
             Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
         }
     }

@@ -11,6 +11,7 @@ pub mod hook;
 pub mod log;
 pub mod notify;
 pub mod policy;
+pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]
 pub mod registry;

@@ -12,6 +12,7 @@ use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
 use pullward::evidence::layout::Layout;
+use pullward::receipt::store::Receipts;
 use pullward::trust::node::TrustSettings;
 
 /// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
@@ -84,7 +85,8 @@ fn assemble(config: &Config) -> Result<Parts, String> {
     if !config.registry.offline {
         add_registry(config, &mut sources)?;
     }
-    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes);
+    let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
+    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes).with_receipts(receipts);
     Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)) })
 }
 

@@ -115,9 +115,7 @@ pub fn run(arguments: &AttestationArgs, out: &mut dyn Write, err: &mut dyn Write
     let shown: Vec<(&EvidenceRow, &NotedStatement)> = statements
         .iter()
         .filter_map(|(place, statement)| Some((verdict.evidence.get(*place)?, statement)))
-        .filter(|(_, statement)| {
-            types.as_ref().is_none_or(|types| types.iter().any(|kind| *kind == statement.predicate_type))
-        })
+        .filter(|(_, statement)| types.as_ref().is_none_or(|types| types.contains(&statement.predicate_type)))
         .collect();
     match show.output {
         Output::Json => print_json(&verdict, &shown, out)?,
