@@ -209,6 +209,24 @@ pub const WORDS_BYTES: usize = 256;
 /// Longest pattern for a pod namespace: a namespace is a DNS label (RFC 1123 section 2.1).
 pub const NAMESPACE_BYTES: usize = 63;
 
+/// Longest glob of a requirement on an attestation, in bytes: as long as the longest name that it is compared with is
+/// worth writing down. A source or a workflow has under 300; the number is ours.
+pub const GLOB_BYTES: usize = 1024;
+
+/// Most entries of one list of globs about provenance. As many as a rule has patterns.
+pub const PROVENANCE_GLOBS: usize = 64;
+
+/// Most denied packages, and most denied licences, of one requirement. Lists of known bad packages that people keep
+/// by hand have some dozen entries; the number is ours.
+pub const DENIED_PACKAGES: usize = 1000;
+
+/// Most vulnerabilities that one requirement ignores by name. A list that is longer than this is nobody's decision any
+/// more; the number is ours.
+pub const IGNORED_VULNERABILITIES: usize = 1000;
+
+/// Longest identifier of a vulnerability in a policy, in bytes. `GHSA-` and `CVE-` ones have under 24.
+pub const VULNERABILITY_ID_BYTES: usize = 128;
+
 /// Longest validity that a bundle may allow an override, in seconds: a week is a decision, not an emergency.
 pub const OVERRIDE_SECONDS: u64 = 7 * 86_400;
 

@@ -88,12 +88,21 @@ struct Shown<'a> {
 /// Only where `out` or `err` cannot be written.
 pub fn run(arguments: &AttestationArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let Command::Show(show) = &arguments.command;
-    let types = match show.kind.as_deref().map(predicate_types::expand).transpose() {
-        Ok(types) => types,
-        Err(error) => {
-            writeln!(err, "pullward attestation show: --type: {error}")?;
-            return Ok(USAGE);
-        }
+    let types = match show.kind.as_deref() {
+        Some(kind) => match predicate_types::uris(kind) {
+            Some(types) => Some(types),
+            None => {
+                let known: Vec<&str> = predicate_types::aliases().collect();
+                writeln!(
+                    err,
+                    "pullward attestation show: --type {}: no predicate type; give a URI, or one of {}",
+                    printable(kind, 128),
+                    known.join(", ")
+                )?;
+                return Ok(USAGE);
+            }
+        },
+        None => None,
     };
     let asked = Judging::new(&show.trust, &show.sources, err)
         .and_then(|judging| judging.ask(&show.image, show.digest.as_deref()).map(|asked| (judging, asked)));
@@ -115,7 +124,7 @@ pub fn run(arguments: &AttestationArgs, out: &mut dyn Write, err: &mut dyn Write
     let shown: Vec<(&EvidenceRow, &NotedStatement)> = statements
         .iter()
         .filter_map(|(place, statement)| Some((verdict.evidence.get(*place)?, statement)))
-        .filter(|(_, statement)| types.as_ref().is_none_or(|types| types.contains(&statement.predicate_type)))
+        .filter(|(_, statement)| types.as_ref().is_none_or(|types| types.contains(&statement.predicate_type.as_str())))
         .collect();
     match show.output {
         Output::Json => print_json(&verdict, &shown, out)?,
