@@ -11,8 +11,11 @@
 //! What it does *not* check: two equal keys that nobody reads.
 
 mod cursor;
+mod walk;
 
 use cursor::Cursor;
+
+pub use walk::Walk;
 
 /// Why a text is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,25 +164,7 @@ impl<'a> Object<'a> {
         names: [&'static str; N],
         unknown: UnknownKeys,
     ) -> Result<[Option<Value<'a>>; N], Error> {
-        let mut found = [None; N];
-        for member in self.members() {
-            let (key, value) = member?;
-            let mut known = false;
-            for (name, slot) in names.iter().zip(found.iter_mut()) {
-                if key.raw == *name {
-                    known = true;
-                    if slot.replace(value).is_some() {
-                        return Err(Error::DuplicateKey(name));
-                    }
-                } else if key.folds_to(name) {
-                    return Err(Error::TwinKey(name));
-                }
-            }
-            if !known && unknown == UnknownKeys::Refuse {
-                return Err(Error::UnknownKey);
-            }
-        }
-        Ok(found)
+        Value { text: self.text }.walk().fields(names, unknown)
     }
 
     /// All members in order.
@@ -287,11 +272,18 @@ impl<'a> Text<'a> {
 
     /// Whether a reader that folds case as Go's `encoding/json` does, or decodes escapes, takes this for `name`.
     fn folds_to(self, name: &str) -> bool {
-        // Almost every key differs in its first character or length: no decoding for those.
-        if self.raw.len() < name.len() {
-            return false;
+        // Almost every key differs in its first characters or length: no decoding for those. A name is ASCII, so what
+        // decodes to it is at least as long.
+        let mut found = self.raw.bytes();
+        for wanted in name.bytes() {
+            match found.next() {
+                None => return false,
+                Some(byte) if byte.eq_ignore_ascii_case(&wanted) => {}
+                Some(b'\\' | 0x80..) => return self.chars().map(fold).eq(name.chars().map(fold)),
+                Some(_) => return false,
+            }
         }
-        self.chars().map(fold).eq(name.chars().map(fold))
+        found.next().is_none()
     }
 }
 
