@@ -240,6 +240,12 @@ impl<'a> Text<'a> {
         self.plain().ok_or(Error::WrongType)
     }
 
+    /// The string as it stands in the text, escapes undecoded.
+    #[must_use]
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+
     /// Bytes that the string takes in the text, escapes as they are: never less than it takes decoded.
     #[must_use]
     pub fn raw_len(self) -> usize {

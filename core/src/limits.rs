@@ -112,6 +112,27 @@ pub const THRESHOLD_SIGNATURES: usize = 16;
 /// Most subjects of one statement. goreleaser's provenance names some hundred.
 pub const STATEMENT_SUBJECTS: usize = 1024;
 
+// --- what attestations say ---------------------------------------------------------------------------------
+
+/// Most vulnerabilities that one requirement ignores by name. A list that is longer than this is nobody's decision any
+/// more; the number is ours.
+pub const IGNORED_VULNERABILITIES: usize = 1000;
+
+/// Findings of one report that are remembered to count a repeated one once: 32 KiB. A report of 10 MB has some 3,000;
+/// those that find no place are counted without looking for repeats, so that a full table never lowers a count.
+pub const FINDINGS_REMEMBERED: usize = 2048;
+
+/// Places of that table that are looked at for one finding, so that filling it costs no more than linear time.
+pub const FINDING_PROBES: usize = 16;
+
+/// Most claims of VEX documents that remove findings for one image, over all documents. A claim is one name of a
+/// vulnerability and one package; alpine's own example has ten.
+pub const VEX_CLAIMS: usize = 256;
+
+/// Longest package URL that is compared, in bytes: a name and version with qualifiers have under 300. The number is
+/// ours.
+pub const PURL_BYTES: usize = 1024;
+
 // --- the trust bundle --------------------------------------------------------------------------------------
 
 /// Largest decoded trust bundle payload, in bytes: room for the lists below.

@@ -236,6 +236,11 @@ pub fn summarise<'s>(
 /// [`Reason::AttestationNoTime`] where it does not say, also for types that are not known here;
 /// [`Reason::PredicateMalformed`] for a time that is none or has no zone.
 pub fn made_at<'s>(attestation: &Attestation<'s>, context: &Context<'_>) -> Result<UnixTime, Unmet<'s>> {
+    // The findings of a large report need not be read for it.
+    if vulnerability::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
+        let made_at = vulnerability::made_at(attestation)?;
+        return made_at.ok_or_else(|| Unmet::missing(Reason::AttestationNoTime, "when it was made"));
+    }
     let made_at = match summarise(attestation, context) {
         Some(Ok(Summary::Vulnerabilities(summary))) => summary.made_at,
         Some(Ok(Summary::Provenance(summary))) => summary.made_at,
