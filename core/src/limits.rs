@@ -125,10 +125,6 @@ pub const FINDINGS_REMEMBERED: usize = 2048;
 /// Places of that table that are looked at for one finding, so that filling it costs no more than linear time.
 pub const FINDING_PROBES: usize = 16;
 
-/// Most claims of VEX documents that remove findings for one image, over all documents. A claim is one name of a
-/// vulnerability and one package; alpine's own example has ten.
-pub const VEX_CLAIMS: usize = 256;
-
 /// Longest package URL that is compared, in bytes: a name and version with qualifiers have under 300. The number is
 /// ours.
 pub const PURL_BYTES: usize = 1024;
@@ -192,7 +188,8 @@ pub const INDEX_ATTESTATIONS: usize = 8;
 /// Most manifests that an index may list where attestations are looked for in it: each is compared with each.
 pub const INDEX_MANIFESTS: usize = 256;
 
-/// Most VEX claims that one verdict remembers, each 40 bytes.
+/// Most VEX claims that one verdict remembers, each 100 bytes, and most of one document. A claim is one name of a
+/// vulnerability in one package; the documents that come with images make ten.
 pub const VEX_CLAIMS: usize = 128;
 
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
