@@ -277,6 +277,7 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a reader that folds case as Go's `encoding/json` does, or decodes escapes, takes this for `name`.
+    #[inline]
     fn folds_to(self, name: &str) -> bool {
         // Almost every key differs in its first characters or length: no decoding for those. A name is ASCII, so what
         // decodes to it is at least as long.

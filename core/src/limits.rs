@@ -118,9 +118,9 @@ pub const STATEMENT_SUBJECTS: usize = 1024;
 /// more; the number is ours.
 pub const IGNORED_VULNERABILITIES: usize = 1000;
 
-/// Findings of one report that are remembered to count a repeated one once: 32 KiB. A report of 10 MB has some 3,000;
-/// those that find no place are counted without looking for repeats, so that a full table never lowers a count.
-pub const FINDINGS_REMEMBERED: usize = 2048;
+/// Findings of one report that are remembered to count a repeated one once: 16 KiB. Only those of a limited severity are;
+/// the ones that find no place are counted without looking for repeats, so that a full table never lowers a count.
+pub const FINDINGS_REMEMBERED: usize = 1024;
 
 /// Places of that table that are looked at for one finding, so that filling it costs no more than linear time.
 pub const FINDING_PROBES: usize = 16;

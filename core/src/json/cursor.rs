@@ -209,39 +209,19 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).map(|text| Value { text }).ok_or(Error::Syntax { at: start })
     }
 
-    /// Steps over a string of a scanned text: what an escape stands for was seen by the scan.
+    /// Steps over a string of a scanned text.
     fn skip_string(&mut self) -> Result<(), Error> {
         self.bump();
-        loop {
-            let stop = first(self.rest(), |word| equal(word, b'"') | equal(word, b'\\'));
-            self.at = self.at.saturating_add(stop.ok_or_else(|| self.syntax())?);
-            if self.eat(b'"') {
-                return Ok(());
-            }
-            // A backslash, and the character behind it, which may be a quotation mark.
-            self.at = self.at.saturating_add(2);
-        }
+        let rest = behind_string(self.rest()).ok_or_else(|| self.syntax())?;
+        self.at = self.text.len().saturating_sub(rest.len());
+        Ok(())
     }
 
     /// Steps over an object or array of a scanned text: only brackets and strings matter.
     fn skip_container(&mut self) -> Result<(), Error> {
-        let mut depth = 0_u32;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.skip_string()?;
-                    continue;
-                }
-                Some(b'{' | b'[') => depth = depth.saturating_add(1),
-                Some(b'}' | b']') => depth = depth.saturating_sub(1),
-                None => return Err(self.syntax()),
-                _ => {}
-            }
-            self.bump();
-            if depth == 0 {
-                return Ok(());
-            }
-        }
+        let rest = behind_container(self.rest()).ok_or_else(|| self.syntax())?;
+        self.at = self.text.len().saturating_sub(rest.len());
+        Ok(())
     }
 
     /// Steps to the next item of a container of a scanned text, or onto its closing bracket.
@@ -258,6 +238,44 @@ impl<'a> Cursor<'a> {
 
 /// Bytes that are looked at together. Strings make up most of a document, so they are scanned a word at a time.
 const WORD: usize = 8;
+
+/// What follows the container that `rest` starts with. `None` for a text that was not scanned.
+fn behind_container(mut rest: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_u32;
+    loop {
+        // Brackets differ from braces by one bit. Nothing else becomes a brace by it.
+        let brace = |word: u64| {
+            let word = word | every(0x20);
+            equal(word, b'{') | equal(word, b'}')
+        };
+        let stop = first(rest, |word| equal(word, b'"') | brace(word))?;
+        let (found, behind) = rest.get(stop..)?.split_first()?;
+        rest = behind;
+        match found {
+            b'"' => rest = behind_string(rest)?,
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            _ => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(rest);
+                }
+            }
+        }
+    }
+}
+
+/// What follows the string whose first quotation mark is before `rest`. What an escape stands for was seen by the scan;
+/// only the character behind its backslash may not be taken for the end.
+fn behind_string(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let stop = first(rest, |word| equal(word, b'"') | equal(word, b'\\'))?;
+        let (found, behind) = rest.get(stop..)?.split_first()?;
+        if *found == b'"' {
+            return Some(behind);
+        }
+        rest = behind.get(1..)?;
+    }
+}
 
 /// Place of the first byte that `marks` marks. `marks` sets the highest bit of each byte that it looks for, and may
 /// set that of later ones too: only the first counts.
