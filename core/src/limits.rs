@@ -114,10 +114,6 @@ pub const STATEMENT_SUBJECTS: usize = 1024;
 
 // --- what attestations say ---------------------------------------------------------------------------------
 
-/// Most vulnerabilities that one requirement ignores by name. A list that is longer than this is nobody's decision any
-/// more; the number is ours.
-pub const IGNORED_VULNERABILITIES: usize = 1000;
-
 /// Findings of one report that are remembered to count a repeated one once: 16 KiB. Only those of a limited severity are;
 /// the ones that find no place are counted without looking for repeats, so that a full table never lowers a count.
 pub const FINDINGS_REMEMBERED: usize = 1024;
