@@ -199,7 +199,11 @@ pub const PROVENANCE_MATERIALS: usize = 4096;
 /// line holds on Linux (`MAX_ARG_STRLEN` and a stack of 8 MiB) is more; builds have tens. The number is ours.
 pub const PROVENANCE_PARAMETERS: usize = 1024;
 
-/// Longest name, value or identifier in provenance that a glob is held against, in bytes: glob times text is the time
+/// Longest name of a parameter or build argument that a condition is held against, in bytes: each is held against each
+/// glob. Names of environment variables have tens. The number is ours.
+pub const PROVENANCE_NAME_BYTES: usize = 256;
+
+/// Longest value or identifier in provenance that a glob is held against, in bytes: glob times text is the time
 /// that it takes. As long as a URL may be in most servers.
 pub const PROVENANCE_TEXT_BYTES: usize = 8 * 1024;
 

@@ -232,10 +232,13 @@ impl<'a> Names<'a> {
         };
         for (place, member) in members.into_iter().flatten().enumerate() {
             let (key, value) = member?;
-            if place >= limits::PROVENANCE_PARAMETERS || key.raw_len() > limits::PROVENANCE_TEXT_BYTES {
+            if place >= limits::PROVENANCE_PARAMETERS {
                 return Err(too_large);
             }
             let Some(name) = key.strip_prefix(prefix) else { continue };
+            if name.raw_len() > limits::PROVENANCE_NAME_BYTES {
+                return Err(too_large);
+            }
             let present = Unmet {
                 reason: Reason::ParameterMismatch,
                 finding: Finding::Parameter { what, name, value: None },

@@ -438,8 +438,12 @@ fn more_parameters_than_are_read_are_refused() {
     assert_eq!(judge(&condition, &list(limits::PROVENANCE_PARAMETERS)), Ok(()));
     let too_large = deny(Reason::ParameterMismatch, "its list of parameters is larger than what is read");
     assert_eq!(judge(&condition, &list(limits::PROVENANCE_PARAMETERS + 1)), too_large);
+    let name = "a".repeat(limits::PROVENANCE_NAME_BYTES);
+    let named = |name: &str| built("[]", &format!("{{\"{name}\":\"\",\"build-arg:A0\":\"\"}}"), "true");
+    assert_eq!(judge(&condition, &named(&format!("build-arg:{name}"))), Ok(()));
+    assert_eq!(judge(&condition, &named(&format!("build-arg:{name}a"))), too_large);
+    assert_eq!(judge(&condition, &named(&format!("label:{name}a"))), Ok(()));
     let long = "a".repeat(limits::PROVENANCE_TEXT_BYTES + 1);
-    assert_eq!(judge(&condition, &built("[]", &format!("{{\"{long}\":1}}"), "true")), too_large);
     let value = built("[]", &format!("{{\"build-arg:A0\":\"{long}\"}}"), "true");
     assert_eq!(judge(&condition, &value), Ok(()));
     let condition = arguments(r#"[{"name":"A0","value":"**"}]"#, "[]");
