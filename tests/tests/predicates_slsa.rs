@@ -278,7 +278,56 @@ fn check(sample: &Sample) -> Said {
     }
     let other = if kind == V02 { V1 } else { V02 };
     assert_eq!(judge(other, predicate, &all), Err(Reason::PredicateMalformed), "{row}");
+    check_absence(sample, &all);
     said
+}
+
+/// Takes out of a sample one member after another that its condition asks about.
+fn check_absence(sample: &Sample, all: &Value) {
+    let whole: Value = serde_json::from_str(&sample.predicate).unwrap();
+    let mut tried = 0;
+    for (parent, member, reason) in [
+        ("/builder", "id", Reason::BuilderMismatch),
+        ("/runDetails/builder", "id", Reason::BuilderMismatch),
+        ("", "buildType", Reason::BuildTypeMismatch),
+        ("/buildDefinition", "buildType", Reason::BuildTypeMismatch),
+        ("/invocation/configSource", "uri", Reason::SourceMismatch),
+        ("/invocation/configSource/digest", "sha1", Reason::CommitMismatch),
+        ("/invocation/configSource", "entryPoint", Reason::EntryPointMismatch),
+        ("/buildDefinition/externalParameters/workflow", "repository", Reason::SourceMismatch),
+        ("/buildDefinition/externalParameters/workflow", "path", Reason::EntryPointMismatch),
+        ("/buildDefinition/externalParameters/source", "uri", Reason::SourceMismatch),
+        ("/buildDefinition/externalParameters", "configPath", Reason::EntryPointMismatch),
+        ("/buildDefinition/externalParameters", "buildConfigSource", Reason::SourceMismatch),
+        ("/buildDefinition", "externalParameters", Reason::SourceMismatch),
+    ] {
+        for replacement in [None, Some(Value::Null), Some(json!("")), Some(json!(1))] {
+            let mut mutated = whole.clone();
+            let Some(members) = mutated.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+            if !members.get(member).is_some_and(|value| value != "") {
+                continue;
+            }
+            match &replacement {
+                None => drop(members.remove(member)),
+                Some(value) => drop(members.insert(member.to_owned(), value.clone())),
+            }
+            let delegated = sample.predicate.contains("delegator-generic");
+            // A delegated build keeps its source: that is no parameter.
+            let reasons = match (member, delegated) {
+                ("externalParameters", true) => continue,
+                // Source and parameters of Google Cloud Build stand twice.
+                ("buildConfigSource", _) => [reason, Reason::EntryPointMismatch],
+                _ => [reason, reason],
+            };
+            tried += 1;
+            match judge(sample.kind, &mutated.to_string(), all) {
+                Err(Reason::PredicateMalformed) if replacement.is_some_and(|value| !value.is_null()) => {}
+                Err(found) if reasons.contains(&found) => {}
+                other => panic!("{}: without {parent}/{member}: {other:?}", sample.row),
+            }
+        }
+    }
+    assert!(tried > 0, "{}", sample.row);
 }
 
 #[test]

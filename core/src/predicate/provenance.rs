@@ -29,6 +29,13 @@ pub use expected::Expected;
 /// The predicate types that are read.
 pub const TYPES: [&str; 2] = ["https://slsa.dev/provenance/v0.2", "https://slsa.dev/provenance/v1"];
 
+/// Whether a glob of `source` can match a repository: it has a scheme, a host and a path, and nothing that is dropped
+/// before repositories are compared. For whoever writes trust bundles; [`Expected::read`] checks the same.
+#[must_use]
+pub fn is_source(glob: &str) -> bool {
+    repository::Repository::glob(glob).is_some()
+}
+
 /// What provenance says.
 #[derive(Debug, Clone, Copy)]
 pub struct Summary<'s> {
