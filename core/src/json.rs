@@ -258,6 +258,13 @@ impl<'a> Text<'a> {
         Chars { rest: self.raw.chars() }
     }
 
+    /// What follows `prefix`, where the decoded string starts with it.
+    #[must_use]
+    pub fn strip_prefix(self, prefix: &str) -> Option<Self> {
+        let mut chars = self.chars();
+        prefix.chars().all(|c| chars.next() == Some(c)).then_some(Self { raw: chars.rest.as_str() })
+    }
+
     /// Whether the decoded string is exactly `other`.
     #[must_use]
     pub fn is(self, other: &str) -> bool {
@@ -442,6 +449,28 @@ mod tests {
             assert_eq!(read(&alone), Err(Error::TwinKey("subject")), "{twin}");
         }
         assert_eq!(read(r#"{"sub ject":1,"subjects":2,"subjec":3}"#), Ok(None));
+    }
+
+    #[test]
+    fn a_prefix_is_decoded_before_it_is_compared() {
+        let rest = |text: &str, prefix: &str| {
+            let rest = parse(text.as_bytes()).unwrap().string().unwrap().strip_prefix(prefix);
+            rest.map(|rest| rest.chars().collect::<String>())
+        };
+        assert_eq!(rest(r#""build-arg:A""#, "build-arg:").as_deref(), Some("A"));
+        assert_eq!(rest(r#""build\u002darg:\u0041\n""#, "build-arg:").as_deref(), Some("A\n"));
+        assert_eq!(rest(r#""\ud83d\ude00x""#, "\u{1f600}").as_deref(), Some("x"));
+        assert_eq!(rest(r#""abc""#, "").as_deref(), Some("abc"));
+        assert_eq!(rest(r#""abc""#, "abc").as_deref(), Some(""));
+        for (text, prefix) in [
+            (r#""abc""#, "abcd"),
+            (r#""abc""#, "b"),
+            (r#""""#, "a"),
+            (r#""\u0041""#, "\\"),
+            (r#""Abc""#, "abc"),
+        ] {
+            assert_eq!(rest(text, prefix), None, "{text} {prefix}");
+        }
     }
 
     #[test]

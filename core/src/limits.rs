@@ -203,6 +203,28 @@ pub const NAME_BYTES: usize = 128;
 /// Longest contact of a rule as it stands in the bundle, escapes included: [`WORDS_BYTES`], four bytes each.
 pub const CONTACT_BYTES: usize = 4 * WORDS_BYTES;
 
+// --- provenance --------------------------------------------------------------------------------------------
+
+/// Most materials or resolved dependencies of one provenance that are looked at. A large image build lists under a hundred
+/// images, repositories and downloads; the number is ours.
+pub const PROVENANCE_MATERIALS: usize = 4096;
+
+/// Most parameters, and most build arguments, of one provenance that a condition is held against. All that a command
+/// line holds on Linux (`MAX_ARG_STRLEN` and a stack of 8 MiB) is more; builds have tens. The number is ours.
+pub const PROVENANCE_PARAMETERS: usize = 1024;
+
+/// Longest name of a parameter or build argument that a condition is held against, in bytes: each is held against each
+/// glob. Names of environment variables have tens. The number is ours.
+pub const PROVENANCE_NAME_BYTES: usize = 256;
+
+/// Longest value or identifier in provenance that a glob is held against, in bytes: glob times text is the time
+/// that it takes. As long as a URL may be in most servers.
+pub const PROVENANCE_TEXT_BYTES: usize = 8 * 1024;
+
+/// Longest URL of a source repository or of a base image in provenance that is compared, in bytes. GitHub's longest
+/// possible one has under 200, and a normalised image reference [`REFERENCE_LENGTH`].
+pub const SOURCE_BYTES: usize = 1024;
+
 // --- files that people write and commands read ---------------------------------------------------------------
 
 /// Largest policy file, in bytes: a million revocations of 128 bytes.
