@@ -124,7 +124,9 @@ pub fn run(arguments: &AttestationArgs, out: &mut dyn Write, err: &mut dyn Write
     let shown: Vec<(&EvidenceRow, &NotedStatement)> = statements
         .iter()
         .filter_map(|(place, statement)| Some((verdict.evidence.get(*place)?, statement)))
-        .filter(|(_, statement)| types.as_ref().is_none_or(|types| types.contains(&statement.predicate_type.as_str())))
+        .filter(|(_, statement)| {
+            types.as_ref().is_none_or(|types| types.contains(&statement.predicate_type.as_str()))
+        })
         .collect();
     match show.output {
         Output::Json => print_json(&verdict, &shown, out)?,
