@@ -243,6 +243,18 @@ fn pairs<'t>(texts: &[&'t str]) -> Vec<(&'t str, &'t str)> {
 }
 
 #[test]
+fn here_values_of_different_types_are_not_compared() {
+    for (condition, there) in [
+        ("1 == 'a'", Said::False),
+        ("1 != 'a'", Said::True),
+        ("[1] == {}", Said::False),
+        ("predicate.count != '3'", Said::True),
+    ] {
+        assert_eq!((ours(condition), theirs(condition)), (Said::Nothing, there), "{condition}");
+    }
+}
+
+#[test]
 fn conditions_mean_what_they_mean_in_the_cel_crate() {
     let conditions = conditions();
     assert!(conditions.len() > 700, "{}", conditions.len());
