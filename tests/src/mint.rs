@@ -16,6 +16,7 @@
 //! what the right answer is. Tests write it down.
 
 mod forge;
+mod index;
 mod judge;
 mod random;
 mod requirement;
@@ -24,7 +25,8 @@ mod signer;
 mod trust;
 mod world;
 
-pub use forge::{Forge, Form, Minted, edit, pae, payload, statement};
+pub use forge::{Forge, Form, Minted, attestation, edit, pae, payload, statement};
+pub use index::{Index, MintedChain};
 pub use judge::{Answer, Ask, Node, ask_key};
 pub use random::Random;
 pub use requirement::{PROVENANCE, Requirement, VULN};
