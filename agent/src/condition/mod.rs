@@ -28,6 +28,8 @@ mod value;
 mod oracle_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_tests;
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};

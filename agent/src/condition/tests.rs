@@ -354,6 +354,26 @@ fn whether_a_condition_looks_at_anything_is_known() {
     }
 }
 
+/// The conditions in the pages are ones.
+#[test]
+fn examples_in_the_pages_compile() {
+    let pages = [include_str!("../../../docs/attestations.md"), include_str!("../../../docs/policy.md")];
+    let mut seen = 0;
+    for block in pages.iter().flat_map(|page| page.split("```toml\n").skip(1)) {
+        let block: toml::Table = toml::from_str(block.split("```").next().unwrap()).unwrap();
+        let rules = block.get("rule").into_iter().flat_map(|rule| match rule {
+            toml::Value::Array(rules) => rules.iter().collect(),
+            other => vec![other],
+        });
+        let asked = rules.filter_map(|rule| rule.get("attestation")?.as_array()).flatten();
+        for cel in asked.filter_map(|asked| asked.get("cel")?.as_str()) {
+            compile(cel).unwrap_or_else(|error| panic!("{cel}: {error}"));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 2);
+}
+
 /// A statement whose predicate is a list of so many small numbers.
 fn long_list(count: usize) -> String {
     format!("{{\"predicate\":[{}]}}", vec!["1"; count].join(","))
