@@ -471,3 +471,87 @@ fn every_prefix_of_an_expression_is_taken_or_refused() {
     }
     assert!(compile(expression).is_ok());
 }
+
+/// Words in any order: nothing panics, and what is taken has an answer.
+#[test]
+fn any_words_in_any_order_have_an_answer() {
+    const WORDS: [&str; 52] = [
+        "predicate",
+        "statement",
+        "image",
+        "now",
+        ".count",
+        ".reviews",
+        ".labels",
+        ".x",
+        "[0]",
+        "['team']",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "?",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        " in ",
+        "0",
+        "1u",
+        "2.5",
+        "'a'",
+        "null",
+        "true",
+        "false",
+        "has(predicate.x)",
+        ".all(x,",
+        ".map(x,",
+        ".filter(x,",
+        "x",
+        ".size()",
+        "size(",
+        "int(",
+        "string(",
+        ".split('a')",
+        ".contains(",
+        "timestamp(",
+        "duration('1h')",
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    let mut taken = 0;
+    for _ in 0..40_000 {
+        let length = 1 + random(9);
+        let expression: String = (0..length).map(|_| WORDS[random(WORDS.len())]).collect();
+        match compile(&expression) {
+            Ok(_) => {
+                taken += 1;
+                let budget = Budget(AtomicU64::new(10_000));
+                let answer = on(STATEMENT, &expression, &budget);
+                assert!(
+                    !matches!(&answer, Answer::Error(why) if why.starts_with("byte")),
+                    "{expression}: {answer:?}"
+                );
+            }
+            Err(error) => assert!(error.offset <= expression.len(), "{expression}: {error:?}"),
+        }
+    }
+    assert!(taken > 500, "{taken}");
+}
