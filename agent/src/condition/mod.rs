@@ -5,9 +5,9 @@
 //! once everything else about the attestation holds: who signed it, what it is about, of which type it is.
 //!
 //! The engine is our own, because a node has to know beforehand what an evaluation can cost at most, and the libraries
-//! that there are count nothing while they run. [`token`] and [`parse`] make a [`syntax`] tree of bounded size and depth,
-//! [`machine`] walks it with a budget of steps and of bytes, [`value`] are its values: those of the statement stay where
-//! they are in its bytes. [`functions`] and [`time`] are what can be done with them, [`trouble`] why there is no value.
+//! that there are count nothing while they run. `token` and `parse` make a `syntax` tree of bounded size and depth,
+//! `machine` walks it with a budget of steps and of bytes, `value` are its values: those of the statement stay where
+//! they are in its bytes. `functions` and `time` are what can be done with them, `trouble` why there is no value.
 //!
 //! It is strict where CEL leaves room or is generous: a condition has to be true or false, `==` between values of
 //! different types has no value (CEL: false, which makes `!=` true), a member that an object has twice has none either,
