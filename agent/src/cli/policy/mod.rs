@@ -2,6 +2,7 @@
 
 mod check;
 mod import;
+mod test;
 
 use std::io::{self, Write};
 
@@ -21,6 +22,7 @@ pub struct PolicyArgs {
 enum PolicyCommand {
     Check(check::Check),
     Import(import::Import),
+    Test(test::Test),
 }
 
 /// Runs the command and returns its exit code.
@@ -31,6 +33,7 @@ pub fn run(arguments: &PolicyArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     match &arguments.command {
         PolicyCommand::Check(check) => check.run(out, err),
         PolicyCommand::Import(import) => import.run(out, err),
+        PolicyCommand::Test(test) => test.run(out, err),
     }
 }
 
