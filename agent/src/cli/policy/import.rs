@@ -13,7 +13,7 @@ use crate::policy::import::{Finding, Import as Read, Imported, Weight};
 use crate::policy::{PublicKeyFile, read_capped};
 use crate::trust::file::{Existing, folder_of, write_whole};
 
-/// Turn a policy of Kyverno (ImageValidatingPolicy) into a policy file.
+/// Turn a policy of Kyverno (ImageValidatingPolicy) or sigstore's policy-controller (ClusterImagePolicy) into a policy file.
 ///
 /// The policy goes to standard output, or to --out FILE. Its key files go beside it: into FILE's folder, or into the
 /// working folder. Remarks and refusals go to standard error, each with line, column and field. Where anything in the

@@ -150,7 +150,8 @@ fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
     inner.finish(findings);
 }
 
-fn read_key(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
+/// A public key that stands in the document.
+pub(super) fn read_key(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
     fields.each(
         &["kms"],
         Code::ImportKey,
@@ -191,7 +192,7 @@ fn read_key(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
 }
 
 /// Identities are read, so that a refusal names them.
-fn read_keyless(at: &At<'_>, findings: &mut Findings) {
+pub(super) fn read_keyless(at: &At<'_>, findings: &mut Findings) {
     let Some(mut fields) = at.fields(findings) else { return };
     let identities = fields.take("identities").map(|list| list.items(findings)).unwrap_or_default();
     for identity in &identities {
@@ -213,7 +214,7 @@ fn read_keyless(at: &At<'_>, findings: &mut Findings) {
         at.say(findings, Code::ImportNotEnforced, "keyless signing is not enforced by this version");
     }
     fields.each(
-        &["roots", "additionalExtensions"],
+        &["roots", "additionalExtensions", "url", "ca-cert", "trustRootRef", "insecureIgnoreSCT"],
         Code::ImportNotEnforced,
         "belongs to keyless signing, which is not enforced by this version",
         findings,

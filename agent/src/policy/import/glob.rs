@@ -1,9 +1,9 @@
-//! Kyverno's globs over images, said in patterns.
+//! Neighbours' globs over images, said in patterns.
 //!
-//! Kyverno compares a glob with the image as the pod spells it, tag and digest included, and its `*` crosses `/`. A
-//! pattern is compared with the normalised reference, its `*` stays within a component, and it says nothing of tags. So
-//! one glob becomes one or several patterns, which together match at least every image that the glob matches: an image
-//! that they match besides is asked for a signature that Kyverno would not ask for, never the other way round.
+//! Kyverno compares a glob with the image as the pod spells it, tag and digest included, and its `*` crosses `/`; sigstore's
+//! `*` does not, and its `**` does. A pattern is compared with the normalised reference, its `*` stays within a component,
+//! and it says nothing of tags. So one glob becomes one or several patterns, which together match at least every image that
+//! the glob matches: an image that they match besides is asked for more than in the cluster, never the other way round.
 //!
 //! What cannot be said so is refused: a wildcard that reaches from a registry's name into a path has no counterpart here.
 
@@ -23,11 +23,23 @@ pub(super) struct Patterns {
 
 const HUB: &str = "docker.io";
 
+/// Stands for a star that crosses slashes: no image's name has it.
+const CROSSING: char = '\u{1}';
+
+/// Whose glob it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Every run of stars crosses slashes.
+    Kyverno,
+    /// One star stays within a component, two cross slashes.
+    Sigstore,
+}
+
 /// Translates one glob.
 ///
 /// # Errors
 /// Why that is not possible, and what to do.
-pub(super) fn translate(glob: &str) -> Result<Patterns, String> {
+pub(super) fn translate(glob: &str, dialect: Dialect) -> Result<Patterns, String> {
     if !glob.is_ascii() || glob.contains(|c: char| c.is_ascii_control() || c == ' ') {
         return Err("has characters that no image's name has".to_owned());
     }
@@ -39,21 +51,40 @@ pub(super) fn translate(glob: &str) -> Result<Patterns, String> {
     if glob.len() > limits::PATTERN_LENGTH {
         return Err(format!("is longer than {} bytes, and so than any image's name", limits::PATTERN_LENGTH));
     }
-    // Several stars in a row match what one matches.
-    let mut short = glob.to_owned();
-    while short.contains("**") {
-        short = short.replace("**", "*");
-    }
-    match short.as_str() {
+    let only = |pattern: &str, wider: Option<&str>| {
+        Ok(Patterns { patterns: [pattern.to_owned()].into(), wider: wider.map(str::to_owned) })
+    };
+    let marked = marked(glob, dialect);
+    match marked.as_str() {
         "" => Err("is empty, and matches nothing".to_owned()),
-        "*" => Ok(Patterns { patterns: ["**".to_owned()].into(), wider: None }),
-        "*/*" => Ok(Patterns {
-            patterns: ["**".to_owned()].into(),
-            wider: Some("also images that are named without a slash, which the glob leaves out".to_owned()),
-        }),
-        glob if glob.contains('*') => with_stars(glob),
+        "\u{1}" => only("**", None),
+        "\u{1}/\u{1}" => {
+            only("**", Some("also images that are named without a slash, which the glob leaves out"))
+        }
+        // Sigstore's own words for all of Docker Hub.
+        "*" => only("docker.io/library/*", None),
+        "*/*" => only("docker.io/*/*", None),
+        marked if marked.contains(STARS) => with_stars(marked, glob),
         name => exact(name),
     }
+}
+
+/// Both kinds of star.
+const STARS: [char; 2] = ['*', CROSSING];
+
+/// The glob with [`CROSSING`] in place of the stars that cross slashes; several in a row match what one matches.
+fn marked(glob: &str, dialect: Dialect) -> String {
+    let mut marked = String::new();
+    let mut rest = glob;
+    while let Some(at) = rest.find('*') {
+        let (before, stars) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let after = stars.trim_start_matches('*');
+        let one = stars.len() - after.len() == 1 && dialect == Dialect::Sigstore;
+        marked.push_str(before);
+        marked.push(if one { '*' } else { CROSSING });
+        rest = after;
+    }
+    marked + rest
 }
 
 /// A glob without wildcards: one spelling of one image.
@@ -71,19 +102,19 @@ fn every_tag() -> String {
     "every tag and digest of the repository: a pull by digest reaches a node without its tag".to_owned()
 }
 
-fn with_stars(glob: &str) -> Result<Patterns, String> {
+fn with_stars(glob: &str, shown: &str) -> Result<Patterns, String> {
     let Some((first, rest)) = glob.split_once('/') else {
         // `nginx:*`: all of Docker Hub's nginx, or everything on a registry of that name and any port.
         if let Some((name, tag)) = glob.split_once(':')
-            && tag == "*"
-            && !name.contains('*')
+            && tag.trim_end_matches(STARS).is_empty()
+            && !name.contains(STARS)
         {
             return checked([format!("{HUB}/library/{name}"), format!("{name}:*/**")].into(), None);
         }
-        return Err(reaches(glob));
+        return Err(reaches(shown));
     };
-    if first.contains('*') {
-        return Err(reaches(glob));
+    if first.contains(STARS) {
+        return Err(reaches(shown));
     }
     let is_host = first.contains(['.', ':']) || first == "localhost";
     let lower = first.to_ascii_lowercase();
@@ -99,9 +130,8 @@ fn with_stars(glob: &str) -> Result<Patterns, String> {
     };
     let (path, wider) = match tail {
         // `app*` also takes tags along.
-        "" if path.ends_with('*') => (path, None),
-        // `app:*` and `app@*`: what is left out is a name alone, whose tag is `latest`.
-        "" | ":*" | "@*" => (path, Some(every_tag())),
+        "" if path.ends_with(STARS) => (path, None),
+        "" => (path, Some(every_tag())),
         tail if tail.contains('/') => {
             return Err(format!("has a slash behind {tail:?}, where no image has one"));
         }
@@ -109,8 +139,8 @@ fn with_stars(glob: &str) -> Result<Patterns, String> {
     };
     // A slash keeps what is before it in the path; nothing keeps a star in the last component out of the tag.
     let component = path.rsplit('/').next().unwrap_or(path);
-    if let Some((_, behind)) = component.split_once('*')
-        && behind.contains(|c| c != '*')
+    if let Some((_, behind)) = component.split_once(STARS)
+        && behind.contains(|c| !STARS.contains(&c))
     {
         return Err(format!(
             "compares {behind:?} with the end of a name or of a tag, and a pull by digest reaches a node without its tag; \
@@ -131,7 +161,7 @@ fn with_stars(glob: &str) -> Result<Patterns, String> {
 
 fn reaches(glob: &str) -> String {
     format!(
-        "has a `*` that reaches from the registry's name into the path: {glob:?} also matches images of registries that it \
+        "has a wildcard that reaches from the registry's name into the path: {glob:?} also matches images of registries that it \
          does not name; write one glob for each registry"
     )
 }
@@ -139,7 +169,7 @@ fn reaches(glob: &str) -> String {
 /// Writes each star of a path in the ways in which it may cross a slash, or not.
 fn expand(path: &str) -> Result<BTreeSet<String>, String> {
     let mut written: BTreeSet<String> = [String::new()].into();
-    let pieces: Vec<&str> = path.split('*').collect();
+    let pieces: Vec<&str> = path.split(CROSSING).collect();
     for (place, piece) in pieces.iter().enumerate() {
         written = written.into_iter().map(|start| start + piece).collect();
         let Some(next) = pieces.get(place + 1) else { break };
@@ -199,7 +229,11 @@ mod tests {
     use pullward_core::pattern::Pattern;
     use pullward_core::reference::Reference;
 
-    use super::{disjoint, translate};
+    use super::{Dialect, Patterns, disjoint};
+
+    fn translate(glob: &str) -> Result<Patterns, String> {
+        super::translate(glob, Dialect::Kyverno)
+    }
 
     /// Kyverno's comparison: a star is any run of characters, slashes included.
     fn kyverno(glob: &str, image: &str) -> bool {
@@ -350,6 +384,87 @@ mod tests {
             }
         }
         images
+    }
+
+    /// Sigstore's comparison: one star is any run of characters without a slash, two are any run.
+    fn sigstore(glob: &str, image: &str) -> bool {
+        let Some((start, rest)) = glob.split_once('*') else { return glob == image };
+        let Some(left) = image.strip_prefix(start) else { return false };
+        let (rest, across) = rest.strip_prefix('*').map_or((rest, false), |rest| (rest, true));
+        let end = if across { left.len() } else { left.find('/').unwrap_or(left.len()) };
+        (0..=end).filter_map(|at| left.get(at..)).any(|left| sigstore(rest, left))
+    }
+
+    #[test]
+    fn sigstores_globs_become_patterns() {
+        let read = |glob: &str| {
+            super::translate(glob, Dialect::Sigstore)
+                .map(|read| read.patterns.into_iter().collect::<Vec<_>>())
+        };
+        for (glob, expected) in [
+            ("**", &["**"] as &[_]),
+            ("*", &["docker.io/library/*"]),
+            ("*/*", &["docker.io/*/*"]),
+            ("ghcr.io/acme/*", &["ghcr.io/acme/*"]),
+            ("ghcr.io/acme/**", &["ghcr.io/acme/**"]),
+            ("ghcr.io/*/app*", &["ghcr.io/*/app*"]),
+            ("ghcr.io/**/app*", &["ghcr.io/**/app*"]),
+            ("ghcr.io/acme/app**", &["ghcr.io/acme/app*", "ghcr.io/acme/app*/**"]),
+            ("index.docker.io/library/*", &["docker.io/library/*"]),
+            ("kcandidate/*", &["docker.io/kcandidate/*"]),
+            ("nginx", &["docker.io/library/nginx"]),
+        ] {
+            assert_eq!(
+                read(glob).as_deref(),
+                Ok(&expected.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()[..]),
+                "{glob}"
+            );
+        }
+        for glob in ["*.gcr.io/**", "**/app", "gh*/x", "ghcr.io/*-prod", "ghcr.io/a*:v*", "**:v1", ""] {
+            assert!(read(glob).is_err() || glob.ends_with(":v*"), "{glob}: {:?}", read(glob));
+        }
+    }
+
+    #[test]
+    fn no_image_that_a_glob_of_sigstores_matches_is_missed() {
+        let pieces = [
+            "ghcr.io/",
+            "docker.io/",
+            "acme/",
+            "lib",
+            "a",
+            "-b",
+            "*",
+            "/",
+            ":v1",
+            ":",
+            "**",
+            "index.docker.io/",
+        ];
+        let images = images();
+        let (mut globs, mut matched) = (0_u32, 0_u32);
+        let mut state = 7_u64;
+        for _ in 0..20_000 {
+            let mut glob = String::new();
+            for _ in 0..1 + state % 6 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                glob.push_str(pieces[usize::try_from(state >> 33).unwrap() % pieces.len()]);
+            }
+            let Ok(read) = super::translate(&glob, Dialect::Sigstore) else { continue };
+            globs += 1;
+            // `*` and `*/*` are words of their own there.
+            for image in images.iter().filter(|_| glob != "*" && glob != "*/*") {
+                let reference = Reference::parse(image).unwrap();
+                let normalised = reference.as_str().replacen("docker.io/", "index.docker.io/", 1);
+                if !sigstore(&glob, image) && !sigstore(&glob, &normalised) {
+                    continue;
+                }
+                matched += 1;
+                let taken = |text: &String| Pattern::parse(text).unwrap().matches(&reference);
+                assert!(read.patterns.iter().any(taken), "{glob}: {image}: {:?}", read.patterns);
+            }
+        }
+        assert!(globs > 1_000 && matched > 5_000, "{globs} {matched}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use pullward_core::limits;
 use super::expression::Expression;
 use super::fields::{At, Fields};
 use super::finding::{Code, Findings};
+use super::glob::Dialect;
 use super::validation::{Asked, Count, Names};
 use super::{Attestation, Authority, Rule, Translation, attestor, constraints, glob};
 use crate::trust::payload::Mode;
@@ -92,7 +93,7 @@ fn spec_path(document: &At<'_>) -> String {
 }
 
 /// Name and namespace.
-fn read_metadata<'d>(at: &At<'d>, findings: &mut Findings) -> Option<(String, Option<&'d str>)> {
+pub(super) fn read_metadata<'d>(at: &At<'d>, findings: &mut Findings) -> Option<(String, Option<&'d str>)> {
     let mut metadata = at.fields(findings)?;
     let name = metadata.need("name", findings).and_then(|name| name.words(findings));
     let namespace = metadata.take("namespace").and_then(|name| name.words(findings));
@@ -407,7 +408,7 @@ fn read_images(spec: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
             }
         };
         for glob in globs {
-            match glob::translate(&glob) {
+            match glob::translate(&glob, Dialect::Kyverno) {
                 Ok(read) => {
                     if let Some(wider) = read.wider {
                         let shown =

@@ -1,7 +1,7 @@
 //! Policies of neighbours, turned into ours: `pullward policy import`.
 //!
 //! ```text
-//! text ─[yaml]─> Node ─[fields]─> kyverno, … ─> Translation ─[render]─> policy text, key files
+//! text ─[yaml]─> Node ─[fields]─> kyverno, cluster_image_policy ─> Translation ─[render]─> policy text, key files
 //!                                   ├ attestor, constraints: who, and where
 //!                                   ├ glob: images as patterns
 //!                                   └ token → expression → validation: what CEL asks for
@@ -19,6 +19,7 @@
 //! policy that stands in another file are not known to it.
 
 mod attestor;
+mod cluster_image_policy;
 mod constraints;
 mod expression;
 mod fields;
@@ -169,7 +170,7 @@ impl Translation {
         }
         if translation.rules.is_empty() && !translation.findings.refused() {
             let text = "no policy that can be imported is in it: ImageValidatingPolicy or NamespacedImageValidatingPolicy of \
-                        policies.kyverno.io";
+                        policies.kyverno.io, ClusterImagePolicy of policy.sigstore.dev";
             translation.findings.say(Code::ImportKind, None, "", text);
         }
         translation.refuse_overlaps();
@@ -198,6 +199,13 @@ impl Translation {
                 }
                 let reach = if kind.starts_with("Namespaced") { Reach::Namespace } else { Reach::Cluster };
                 kyverno::read(document, reach, self);
+            }
+            ("policy.sigstore.dev", "ClusterImagePolicy") => {
+                if !["v1beta1", "v1alpha1"].contains(&version) {
+                    let text = format!("version {version:?} is not known; known are v1beta1, v1alpha1");
+                    return document.say(&mut self.findings, Code::ImportKind, text);
+                }
+                cluster_image_policy::read(document, self);
             }
             ("kyverno.io", "ClusterPolicy" | "Policy") if mentions(document, "verifyImages") => {
                 let text = format!(
