@@ -277,6 +277,9 @@ pub const IMPORT_DEPTH: usize = 64;
 /// Most values in a file of neighbours' policies; a policy has about 60. The number is ours.
 pub const IMPORT_VALUES: usize = 100_000;
 
+/// Most policies in one file that is imported: each is compared with each. The number is ours.
+pub const IMPORT_POLICIES: usize = 100;
+
 /// Longest expression of a neighbour's policy, in bytes, and most tokens in it: what one condition of ours may hold,
 /// several times over.
 pub const IMPORT_EXPRESSION_BYTES: usize = 16 * 1024;

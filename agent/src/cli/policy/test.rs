@@ -98,6 +98,13 @@ impl Test {
             Ok(judging) => self.judge(&judging, signer.as_ref(), out, err),
             Err(error) => {
                 writeln!(err, "pullward policy test: {error}")?;
+                // Programs get a verdict all the same: nothing could be judged, which is a refusal.
+                let digest = self.digest.as_deref();
+                for verdict in
+                    self.images.iter().filter_map(|image| error.verdict(image, digest, &self.sources))
+                {
+                    verify::print(&verdict, self.output, out)?;
+                }
                 Ok(error.exit_code())
             }
         }

@@ -173,7 +173,12 @@ impl Translation {
                         policies.kyverno.io, ClusterImagePolicy of policy.sigstore.dev";
             translation.findings.say(Code::ImportKind, None, "", text);
         }
-        translation.refuse_overlaps();
+        if translation.rules.len() > limits::IMPORT_POLICIES {
+            let text = format!("more than {} policies in one file; split it", limits::IMPORT_POLICIES);
+            translation.findings.say(Code::ImportValue, None, "", text);
+        } else {
+            translation.refuse_overlaps();
+        }
         translation
     }
 
@@ -223,6 +228,15 @@ impl Translation {
                 }
                 None => document.say(&mut self.findings, Code::ImportKind, "a List without items"),
             },
+            ("", "") if ["default", "transports"].iter().any(|name| word_of(entries, name)) => {
+                let text = "a policy.json of containers (Podman, CRI-O) is not imported: its `signedIdentity` compares the name \
+                            that stands in a signature, which pullward does not; a signature is for a digest";
+                document.say(&mut self.findings, Code::ImportKind, text);
+            }
+            ("", "") if word_of(entries, "trustPolicies") => {
+                let text = "a trust policy of Notation is not imported: Notary Project signatures are not enforced by this version";
+                document.say(&mut self.findings, Code::ImportKind, text);
+            }
             _ => {
                 let name = if kind.is_empty() {
                     "a document without a kind".to_owned()
@@ -318,6 +332,10 @@ impl Translation {
         }
         Some(Imported { text, keys, rules: self.rules.len() })
     }
+}
+
+fn word_of(entries: &[yaml::Entry], name: &str) -> bool {
+    entries.iter().any(|entry| entry.name == name)
 }
 
 fn join(path: &str, name: &str) -> String {

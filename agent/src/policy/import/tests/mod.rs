@@ -449,6 +449,15 @@ fn other_documents_are_named_or_refused() {
     ] {
         assert!(code(&good.replace(from, to)).contains(&Code::ImportKind), "{to}");
     }
+    for (text, words) in [
+        ("{\"default\": [{\"type\": \"reject\"}]}", "signedIdentity"),
+        ("{\"version\": \"1.0\", \"trustPolicies\": []}", "Notation"),
+    ] {
+        assert!(
+            import(text).findings.iter().any(|f| f.code == Code::ImportKind && f.text.contains(words)),
+            "{text}"
+        );
+    }
     let former = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: x}\nspec: {rules: [{verifyImages: []}]}\n";
     assert_eq!(code(&format!("{good}---\n{former}")), [Code::ImportKind]);
     // One that says nothing of images is another kind of document.
@@ -522,6 +531,19 @@ fn policies_that_have_to_be_met_together_are_refused() {
         assert_eq!(read.policy, None);
         assert!(read.of_weight(Weight::Refusal).all(|finding| finding.code == Code::ImportConflict));
     }
+}
+
+#[test]
+fn policies_of_one_file_are_bounded() {
+    let one = |n: usize| {
+        let spec = format!("matchImageReferences: [{{glob: \"ghcr.io/x{n}x/*\"}}]\n");
+        Document { spec, ..Document::new() }.text()
+    };
+    let count = pullward_core::limits::IMPORT_POLICIES;
+    let file = |count: usize| (0..count).map(one).collect::<Vec<_>>().join("---\n");
+    assert_eq!(Import::read("x", &file(count)).policy.map(|policy| policy.rules), Some(count));
+    let more = Import::read("x", &file(count + 1));
+    assert!(more.of_weight(Weight::Refusal).any(|finding| finding.text.contains("split it")));
 }
 
 #[test]
