@@ -213,6 +213,10 @@ fn read_authority(at: &At<'_>, place: usize, findings: &mut Findings) -> Option<
             return None;
         }
     };
+    if !matches!(kind, Kind::Key(_)) && count > 0 {
+        at.say(findings, Code::ImportValue, "has attestations that nobody signs");
+        return None;
+    }
     (attestations.len() == count).then_some(Read { name, kind, attestations })
 }
 

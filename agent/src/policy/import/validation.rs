@@ -54,6 +54,9 @@ const FUNCTIONS: [&str; 10] =
     ["size", "has", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "bool"];
 const MACROS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
 
+/// Names that Kyverno has given away.
+const RESERVED: [&str; 5] = ["images", "attestors", "attestations", "variables", "object"];
+
 /// Largest expression once variables are written out, in parts.
 const PARTS: usize = 4 * limits::IMPORT_EXPRESSION_LINKS;
 
@@ -119,6 +122,9 @@ impl Asked {
         let Some((images, variable, question)) = about_each(part) else {
             return Err(unknown_form());
         };
+        if RESERVED.contains(&variable) {
+            return Err(format!("calls an image `{variable}`, which is the name of something else"));
+        }
         let mut lists = BTreeSet::new();
         list_names(images, &mut lists)?;
         self.lists.extend(lists);

@@ -161,6 +161,14 @@ fn what_a_rule_cannot_say_is_refused() {
         ),
         (
             images,
+            "  - static: {action: pass}\n    attestations: [{name: x, predicateType: vuln}]\n".to_owned(),
+            "",
+            Code::ImportValue,
+            authority.to_owned(),
+            "nobody signs",
+        ),
+        (
+            images,
             "  - static: {action: maybe}\n".to_owned(),
             "",
             Code::ImportValue,

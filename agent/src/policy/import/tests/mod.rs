@@ -533,6 +533,19 @@ fn policies_that_have_to_be_met_together_are_refused() {
     }
 }
 
+/// Kyverno counts attestors, pullward counts who can sign: one key under two names is one.
+#[test]
+fn two_attestors_with_one_key_do_not_make_two_signers() {
+    let attestors = attestor("a", &KEY) + &attestor("b", &KEY);
+    let both = "images.containers.all(i, verifyImageSignatures(i, [attestors.a, attestors.b]) == 2)";
+    let import = Document { attestors, ..Document::new() }.validation(both).import();
+    assert!(
+        import
+            .of_weight(Weight::Refusal)
+            .any(|f| f.code == Code::ImportPolicy && f.text.contains("policy-threshold"))
+    );
+}
+
 #[test]
 fn policies_of_one_file_are_bounded() {
     let one = |n: usize| {

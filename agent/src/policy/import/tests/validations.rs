@@ -95,6 +95,10 @@ fn a_validation_in_another_form_is_refused_with_its_text() {
             "no entry",
         ),
         ("images.containers.all(i, extractPayload(i, attestations.x).a)", "no entry"),
+        (
+            "images.containers.all(attestors, verifyImageSignatures(attestors, [attestors.a]) > 0)",
+            "name of something else",
+        ),
         ("images.containers.all(", "cannot be read"),
         ("\"", "cannot be read"),
     ] {
