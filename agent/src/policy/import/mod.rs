@@ -9,7 +9,7 @@
 //!
 //! Three promises:
 //!
-//! - **Nothing is dropped silently.** Every field of a document is taken by name ([`fields`]); what nobody takes refuses the
+//! - **Nothing is dropped silently.** Every field of a document is taken by name (`fields`); what nobody takes refuses the
 //!   import. A field that says nothing to a node is named in the policy's first lines.
 //! - **The policy never asks for less.** What cannot be enforced refuses the import; what makes the policy ask for more, or
 //!   of more images, is a remark.
