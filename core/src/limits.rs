@@ -289,6 +289,34 @@ pub const POLICY_FILE_BYTES: u64 = 128 * 1024 * 1024;
 /// Most problems that are reported for one policy file; the rest is likely to follow from them.
 pub const POLICY_PROBLEMS: usize = 50;
 
+/// Largest file of a neighbour's policies that is imported, in bytes. etcd takes objects of 1.5 MiB; a file may hold a few.
+pub const IMPORT_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Deepest nesting in a neighbour's policy. Kyverno's deepest field stands at 9.
+pub const IMPORT_DEPTH: usize = 64;
+
+/// Most values in a file of neighbours' policies; a policy has about 60. The number is ours.
+pub const IMPORT_VALUES: usize = 100_000;
+
+/// Most policies in one file that is imported: each is compared with each. The number is ours.
+pub const IMPORT_POLICIES: usize = 100;
+
+/// Longest expression of a neighbour's policy, in bytes, and most tokens in it: what one condition of ours may hold,
+/// several times over.
+pub const IMPORT_EXPRESSION_BYTES: usize = 16 * 1024;
+
+/// Deepest nesting in an expression: what a person can read has fewer than ten.
+pub const IMPORT_EXPRESSION_DEPTH: usize = 40;
+
+/// Most operators and members in an expression: a condition of ours has at most 512 nodes.
+pub const IMPORT_EXPRESSION_LINKS: usize = 512;
+
+/// Longest condition that an import writes into a policy, in bytes.
+pub const IMPORT_CONDITION_BYTES: usize = 4 * 1024;
+
+/// Most patterns that one glob becomes: each of its stars may cross a `/`, or not.
+pub const IMPORT_GLOB_PATTERNS: usize = 16;
+
 /// Largest public or private key file, in bytes. RSA 4,096 in PEM has 800, cosign's encrypted P-256 key 700.
 pub const KEY_FILE_BYTES: u64 = 64 * 1024;
 

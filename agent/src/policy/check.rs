@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::file::{self, PolicyFile, TimeText};
 use super::keys::PublicKeyFile;
 use super::problem::{Fault, Problem, nearest};
-use super::source::{Source, read_capped};
+use super::source::Source;
 use super::text::{self, Text};
 use super::threshold::distinct_signers;
 use super::warnings::{self, Warning};
@@ -224,7 +224,7 @@ impl Check<'_> {
             return known.clone();
         }
         self.text(span.clone(), Text::FileName, name);
-        let read = match read_capped(&self.source.beside(name), limits::KEY_FILE_BYTES) {
+        let read = match self.source.read_beside(name, limits::KEY_FILE_BYTES) {
             Err(reason) => Err(Fault::KeyFile { file: name.clone(), reason }),
             Ok(bytes) => {
                 self.parts.push(Part { name: name.clone(), digest: Digest::of(&bytes).to_string() });

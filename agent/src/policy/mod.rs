@@ -9,6 +9,7 @@
 mod attestation;
 mod check;
 mod file;
+pub mod import;
 mod keys;
 pub mod predicate_types;
 mod problem;
