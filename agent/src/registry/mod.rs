@@ -11,6 +11,7 @@
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
 //! - [`hosts`]: which registries containerd reaches without TLS;
+//! - `ahead`: tags that are asked for before their turn;
 //! - `connection`: one exchange over `ureq`, which finds addresses by `resolver`;
 //! - `received`: an answer whose body is read under a cap;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
@@ -25,6 +26,7 @@
 //! Spec: OCI distribution-spec 1.1; the token protocol of the distribution project.
 
 pub mod address;
+mod ahead;
 mod authorize;
 pub(crate) mod challenge;
 pub mod configured;
