@@ -169,7 +169,12 @@ pub fn print(verdict: &Verdict, output: Output, out: &mut dyn Write) -> io::Resu
             serde_json::to_writer(&mut *out, verdict)?;
             writeln!(out)
         }
-        Output::Text => print_text(verdict, out),
+        Output::Text => {
+            // In one write: standard output would write line by line.
+            let mut text = Vec::new();
+            print_text(verdict, &mut text)?;
+            out.write_all(&text)
+        }
     }
 }
 
