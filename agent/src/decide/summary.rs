@@ -1,7 +1,7 @@
 //! Summaries of predicates as the verdict's JSON has them: one reading, the core's, for what is judged and what is shown.
 
 use pullward_core::json::Text;
-use pullward_core::predicate::{Summary, Unmet, Words};
+use pullward_core::predicate::{Attestation, Summary, Unmet, Words, packages};
 use pullward_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -46,6 +46,25 @@ pub(super) fn to_json(summary: &Result<Summary<'_>, Unmet<'_>>) -> Value {
         Ok(_) => Value::Null,
         Err(unmet) => json!({ "unreadable": unmet.reason.code(), "detail": unmet.finding.to_string() }),
     }
+}
+
+/// When the predicate was made, by its own word.
+pub(super) fn made_at(summary: &Summary<'_>) -> Option<UnixTime> {
+    match summary {
+        Summary::Vulnerabilities(report) => report.made_at,
+        Summary::Provenance(provenance) => provenance.made_at,
+        Summary::Packages(packages) => packages.made_at,
+        Summary::Vex(vex) => vex.made_at,
+        _ => None,
+    }
+}
+
+/// The packages that a predicate lists, one text each; none where it is no list, and none of one that cannot be read.
+pub(super) fn packages(attestation: &Attestation<'_>) -> Vec<String> {
+    if !packages::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
+        return Vec::new();
+    }
+    Vec::new()
 }
 
 fn words(text: Option<Text<'_>>) -> Option<String> {

@@ -11,6 +11,8 @@
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 
+mod attestations;
+mod buildkit;
 mod faults;
 mod formats;
 mod load;
@@ -18,4 +20,5 @@ mod offline;
 mod oracle;
 mod pulls;
 mod stage;
+mod supply;
 mod trust;
