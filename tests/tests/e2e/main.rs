@@ -22,3 +22,4 @@ mod pulls;
 mod stage;
 mod supply;
 mod trust;
+mod walkthrough;

@@ -1,5 +1,5 @@
 //! What a pipeline attests, in exactly the shape in which its tools write it: Trivy's reports and package lists,
-//! BuildKit's provenance. The tools themselves need a network; cosign, which signs it all, is real.
+//! `BuildKit`'s provenance. The tools themselves need a network; cosign, which signs it all, is real.
 
 use pullward_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -11,8 +11,11 @@ pub(crate) const COMMIT: &str = "9d5a8e2f0c1b4a7d6e3f2a1b0c9d8e7f6a5b4c3d";
 /// The builder, as buildx names itself on a runner of GitHub.
 pub(crate) const BUILDER: &str = "https://github.com/acme/app/actions/runs/4711/attempts/1";
 
-/// Predicate types that a pipeline gives as URIs, because cosign takes them only so.
+/// Predicate types that a pipeline gives as URIs: for its short names of them cosign rewrites the predicate, and leaves
+/// out what it does not know.
 pub(crate) const SLSA_02: &str = "https://slsa.dev/provenance/v0.2";
+/// The same for v1.
+pub(crate) const SLSA_1: &str = "https://slsa.dev/provenance/v1";
 
 /// A finding of a scan: vulnerability, severity, package, version.
 pub(crate) type Finding = (&'static str, &'static str, &'static str, &'static str);
@@ -85,7 +88,7 @@ pub(crate) fn trivy(image: &str, written: &str, findings: &[Finding]) -> Value {
     })
 }
 
-/// BuildKit's provenance v0.2, `mode=max`.
+/// `BuildKit`'s provenance v0.2, `mode=max`.
 pub(crate) fn buildkit_02(source: &str, builder: &str) -> Value {
     json!({
         "builder": {"id": builder},
@@ -116,7 +119,7 @@ pub(crate) fn buildkit_02(source: &str, builder: &str) -> Value {
     })
 }
 
-/// BuildKit's provenance v1.
+/// `BuildKit`'s provenance v1.
 pub(crate) fn buildkit_1(source: &str, builder: &str) -> Value {
     json!({
         "buildDefinition": {
