@@ -125,6 +125,41 @@ pub const FINDING_PROBES: usize = 16;
 /// ours.
 pub const PURL_BYTES: usize = 1024;
 
+/// Longest name of a package that has to be put together or unescaped, in bytes; a package URL bounds it too.
+pub const PACKAGE_NAME_BYTES: usize = PURL_BYTES;
+
+/// Most packages of one list. A Linux distribution has 70,000; a statement of [`PAYLOAD_BYTES`] has room for as many of
+/// 80 bytes each.
+pub const PACKAGES: usize = 200_000;
+
+/// Longest licence expression with escapes in it, in bytes. Those that syft puts together of the files of a package
+/// have some hundred.
+pub const LICENSE_BYTES: usize = 4096;
+
+/// Deepest parentheses in a licence expression: the bits of a machine word. Real ones have 3.
+pub const LICENSE_DEPTH: usize = 64;
+
+/// Most licences of one list that are named in the document itself and denied by that name. Where there are more, every
+/// such licence of the document counts as denied.
+pub const DENIED_LICENSE_REFS: usize = 64;
+
+/// Most licences of one SPDX 3 document, each an element of its own: 16 KiB. The images of a distribution come with some
+/// hundred.
+pub const SPDX3_LICENSES: usize = 2048;
+
+/// Packages of an SPDX 3 document whose licences are looked up in one pass over it: 48 KiB.
+pub const SPDX3_BATCH: usize = 2048;
+
+/// Most licences of one package of an SPDX 3 document. The format has one that is declared and one that is concluded.
+pub const SPDX3_PACKAGE_LICENSES: usize = 4;
+
+/// Most comparisons of packages and licences of one list with what a requirement denies, beyond those that a look at the
+/// beginning and the end of a name spares. At half a microsecond each this is 2 s of the 7 s that the agent has.
+pub const PACKAGE_COMPARISONS: u32 = 4_000_000;
+
+/// Deepest nesting of `CycloneDX` components. Each takes two of [`JSON_DEPTH`].
+pub const COMPONENT_DEPTH: usize = JSON_DEPTH / 2;
+
 // --- the trust bundle --------------------------------------------------------------------------------------
 
 /// Largest decoded trust bundle payload, in bytes: room for the lists below.
