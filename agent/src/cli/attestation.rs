@@ -211,7 +211,11 @@ fn print_text(
                     report::line(out, &name, &value)?;
                 }
             }
-            None => report::line(out, "predicate", "of a type that is not summarised here; -o json prints it whole")?,
+            None => report::line(
+                out,
+                "predicate",
+                "of a type that is not summarised here; -o json prints it whole",
+            )?,
         }
         for package in &statement.packages {
             report::line(out, "package", package)?;

@@ -85,7 +85,8 @@ impl Image {
         let Self { repository, pinned, digest } = self;
         let tag = format!("{}{suffix}", digest.replace(':', "-"));
         [
-            "# if it was attached where the image was built: copy it along (the second line for cosign 2)".to_owned(),
+            "# if it was attached where the image was built: copy it along (the second line for cosign 2)"
+                .to_owned(),
             format!("oras copy --recursive BUILD-REPOSITORY@{digest} {pinned}"),
             format!("crane copy BUILD-REPOSITORY:{tag} {repository}:{tag}"),
         ]
@@ -113,12 +114,16 @@ impl Image {
                 if uri == SLSA_02 { SLSA_02 } else { "slsaprovenance1" },
                 "provenance.json",
             ),
-            Kind::Packages if uri.contains("cyclonedx") => {
-                (format!("trivy image --format cyclonedx --output sbom.json {pinned}"), "cyclonedx", "sbom.json")
-            }
-            Kind::Packages => {
-                (format!("trivy image --format spdx-json --output sbom.json {pinned}"), "spdxjson", "sbom.json")
-            }
+            Kind::Packages if uri.contains("cyclonedx") => (
+                format!("trivy image --format cyclonedx --output sbom.json {pinned}"),
+                "cyclonedx",
+                "sbom.json",
+            ),
+            Kind::Packages => (
+                format!("trivy image --format spdx-json --output sbom.json {pinned}"),
+                "spdxjson",
+                "sbom.json",
+            ),
             Kind::Vex => ("# write vex.json (https://openvex.dev)".to_owned(), "openvex", "vex.json"),
             Kind::Other => (format!("# make predicate.json, of type {uri}"), uri.as_str(), "predicate.json"),
         };
@@ -133,7 +138,9 @@ impl Image {
         steps.push(make);
         for key in by.iter().take(1) {
             let key = file(key);
-            steps.push(format!("cosign attest --key {key}.key --type {kind} --predicate {predicate} {pinned}"));
+            steps.push(format!(
+                "cosign attest --key {key}.key --type {kind} --predicate {predicate} {pinned}"
+            ));
         }
     }
 }
@@ -142,7 +149,8 @@ impl Image {
 fn signers(verdict: &Verdict, believed: Believed<'_>) -> Vec<String> {
     let Believed::Bundle(installed) = believed else { return vec!["cosign".to_owned()] };
     let bundle = installed.bundle();
-    let rule = bundle.rules().filter_map(Result::ok).find(|rule| Some(rule.name()) == verdict.rule.as_deref());
+    let rule =
+        bundle.rules().filter_map(Result::ok).find(|rule| Some(rule.name()) == verdict.rule.as_deref());
     let Some(rule) = rule else { return Vec::new() };
     let enough = usize::try_from(rule.at_least()).unwrap_or(usize::MAX);
     let names = rule.signed_by().ok().into_iter().flatten().filter_map(Result::ok);

@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 
+use pullward_core::verdict::Reason;
 use serde_json::{Map, Value};
 
 use crate::policy::predicate_types::{self, Kind};
@@ -13,6 +14,9 @@ use crate::verdict::{Decision, EvidenceRow, Outcome, RequirementRow, Verdict, pr
 
 /// Longest line, in bytes.
 const LINE_BYTES: usize = 4096;
+
+/// Severities as people list them.
+const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "unknown"];
 
 /// Who vouches for what stands in the image's own index.
 pub(super) const COVERED: &str = "the image's own signature, which covers the index that holds it";
@@ -44,8 +48,7 @@ pub fn print(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     for requirement in &verdict.requirements {
         print_requirement(verdict, requirement, out)?;
     }
-    let others: Vec<&EvidenceRow> =
-        verdict.evidence.iter().filter(|row| !is_told(verdict, row)).collect();
+    let others: Vec<&EvidenceRow> = verdict.evidence.iter().filter(|row| !is_told(verdict, row)).collect();
     section(out, "Other evidence", others.is_empty())?;
     for row in others {
         print_other(row, out)?;
@@ -147,7 +150,9 @@ pub fn describe(summary: &Map<String, Value>) -> Vec<(String, String)> {
         match value {
             Value::String(_) if name == "evidence" => {}
             Value::String(text) => lines.push((name, text.clone())),
-            Value::Number(number) => numbers.push(format!("{number} {name}")),
+            Value::Number(number) => {
+                numbers.push((SEVERITIES.iter().position(|it| *it == name), number, name))
+            }
             Value::Array(items) if !items.is_empty() => {
                 let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
                 lines.push((name, items.join(", ")));
@@ -156,7 +161,10 @@ pub fn describe(summary: &Map<String, Value>) -> Vec<(String, String)> {
         }
     }
     if !numbers.is_empty() {
-        lines.insert(0, ("counts".to_owned(), numbers.join(", ")));
+        numbers.sort_by_key(|(severity, ..)| *severity);
+        let counts: Vec<String> =
+            numbers.iter().map(|(_, number, name)| format!("{number} {name}")).collect();
+        lines.insert(0, ("counts".to_owned(), counts.join(", ")));
     }
     lines
 }
@@ -187,6 +195,10 @@ fn print_other(row: &EvidenceRow, out: &mut dyn Write) -> io::Result<()> {
         Outcome::Ignored => "ignored",
     };
     let what = match &row.code {
+        // The code is about what it is not: a signature of the image.
+        Some(code) if row.predicate_type.is_some() && code == Reason::PredicateNotSignature.code() => {
+            "no requirement of the rule asks for it".to_owned()
+        }
         Some(code) => format!("{code}: {}", row.detail.as_deref().unwrap_or_default()),
         None => signer(row),
     };

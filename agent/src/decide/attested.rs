@@ -44,10 +44,15 @@ impl Attested {
     pub(super) fn take(&mut self, row: usize, found: &Found, notes: &Notes<'_>) {
         let digest = found.digest.to_string();
         let made_at = notes.statement.as_ref().and_then(|statement| statement.made_at);
-        let met = notes.met.iter().map(|place| Weighed { row, digest: digest.clone(), made_at, what: *place });
+        let met =
+            notes.met.iter().map(|place| Weighed { row, digest: digest.clone(), made_at, what: *place });
         self.met.extend(met);
-        let unmet =
-            notes.unmet.iter().map(|short| Weighed { row, digest: digest.clone(), made_at, what: short.clone() });
+        let unmet = notes.unmet.iter().map(|short| Weighed {
+            row,
+            digest: digest.clone(),
+            made_at,
+            what: short.clone(),
+        });
         self.unmet.extend(unmet);
         let kind = notes.statement.as_ref().map(|statement| statement.predicate_type.as_str());
         if kind.is_some_and(|kind| vex::TYPES.contains(&kind)) {
@@ -125,7 +130,8 @@ impl Attested {
         let counting = self.met.iter().filter(|weighed| weighed.what == place);
         let counts = counting.filter_map(|weighed| weighed.made_at).max()?;
         // Whoever may not attest says nothing about the image.
-        let entitled = self.failing(place).filter(|weighed| weighed.what.code != Reason::AttestationSigner.code());
+        let entitled =
+            self.failing(place).filter(|weighed| weighed.what.code != Reason::AttestationSigner.code());
         let (made_at, newer) = entitled
             .filter_map(|weighed| Some((weighed.made_at?, weighed)))
             .filter(|(made_at, _)| *made_at > counts)

@@ -59,12 +59,37 @@ pub(super) fn made_at(summary: &Summary<'_>) -> Option<UnixTime> {
     }
 }
 
-/// The packages that a predicate lists, one text each; none where it is no list, and none of one that cannot be read.
+/// The packages that a predicate lists, one text each: name, version and licences. None where it is no list; of a list
+/// that cannot be read to its end, what stands before.
 pub(super) fn packages(attestation: &Attestation<'_>) -> Vec<String> {
-    if !packages::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
-        return Vec::new();
+    let mut listed = Vec::new();
+    if packages::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
+        // Where it cannot be read, the summary says so, and why.
+        let _read = packages::each(attestation, &mut |package| {
+            if package.place == packages::Place::Listed {
+                listed.push(package_words(package));
+            }
+            Ok(())
+        });
     }
-    Vec::new()
+    listed
+}
+
+fn package_words(package: &packages::Package<'_>) -> String {
+    let purl = || package.purls().find_map(Result::ok);
+    let mut text: String = package.group.map(|group| format!("{}/", Words(group))).unwrap_or_default();
+    text += &package.name.or_else(purl).map(|name| Words(name).to_string()).unwrap_or_default();
+    if let Some(version) = package.version {
+        text += &format!(" {}", Words(version));
+    }
+    let mut licenses: Vec<String> =
+        package.licenses().filter_map(Result::ok).map(|license| Words(license).to_string()).collect();
+    licenses.retain(|license| license != "NOASSERTION" && license != "NONE");
+    licenses.dedup();
+    if !licenses.is_empty() {
+        text += &format!(" ({})", licenses.join(", "));
+    }
+    text
 }
 
 fn words(text: Option<Text<'_>>) -> Option<String> {

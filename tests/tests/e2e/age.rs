@@ -7,11 +7,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pullward_core::oci::{Digest, MEDIA_TYPE_MANIFEST};
 use pullward_tests::hostile::{Hostile, Shelf};
 use pullward_tests::mint::VULN;
-use pullward_tests::{Error, Node, wait_until};
-use pullward_core::oci::{Digest, MEDIA_TYPE_MANIFEST};
 use pullward_tests::mint::{Forge, Form, world};
+use pullward_tests::{Error, Node, wait_until};
 use serde_json::json;
 
 use crate::floods::{Stage, attested};
@@ -39,7 +39,7 @@ impl<'a> Aging<'a> {
             "[[rule.attestation]]\ntype = \"vuln\"\nsigned_by = [\"release\"]\nmax_age = \"{MAX_AGE}s\"\n\
              max_age_at = \"{max_age_at}\"\nvulnerabilities = {{ critical = 0 }}\n"
         );
-        let mut node = stage.node(&server, &asked)?;
+        let mut node = stage.node(&stage.workspace, &server, &asked)?;
         node.start()?;
         node.set_up()?;
         Ok(Self { stage, server, shelf, node })

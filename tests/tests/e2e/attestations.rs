@@ -3,14 +3,12 @@
 
 use std::path::PathBuf;
 
-use pullward_tests::{
-    Containerd, Cosign, CosignVersion, Cri, Error, KeyPair, Node, Oras, Registry, ran,
-};
+use pullward_tests::{Containerd, Cosign, CosignVersion, Cri, Error, KeyPair, Node, Oras, Registry, ran};
 use serde_json::{Value, json};
 
 use crate::stage::{Ground, Outcome, digest_of, refused};
 use crate::supply::{
-    BUILDER, MILD, SEVERE, SLSA_02, SLSA_1, SOURCE, ago, buildkit_02, buildkit_1, cyclonedx, spdx, trivy,
+    BUILDER, MILD, SEVERE, SLSA_1, SLSA_02, SOURCE, ago, buildkit_1, buildkit_02, cyclonedx, spdx, trivy,
 };
 
 /// Two registries, two keys, and a node whose policy asks for everything.
@@ -181,20 +179,18 @@ impl<'a> Pipeline<'a> {
         let (of, victim) = (digest_of(from).replace(':', "-"), digest_of(to).replace(':', "-"));
         let (source, target) = (repository(from), repository(to));
         match self.version {
-            CosignVersion::Two => self.ground.crane().copy(
-                &format!("{source}:{of}.att"),
-                &format!("{target}:{victim}.att"),
-            ),
+            CosignVersion::Two => {
+                self.ground.crane().copy(&format!("{source}:{of}.att"), &format!("{target}:{victim}.att"))
+            }
             CosignVersion::Three => {
                 let (from, to) = (path(from), path(to));
                 let mut list = self.production.manifest(&to, &victim)?.json()?;
                 let more = self.production.manifest(&from, &of)?.json()?;
                 for entry in more["manifests"].as_array().unwrap() {
                     let digest = entry["digest"].as_str().unwrap();
-                    self.ground.crane().copy(
-                        &format!("{source}@{digest}"),
-                        &format!("{target}:hung-{}", &digest[7..19]),
-                    )?;
+                    self.ground
+                        .crane()
+                        .copy(&format!("{source}@{digest}"), &format!("{target}:hung-{}", &digest[7..19]))?;
                     list["manifests"].as_array_mut().unwrap().push(entry.clone());
                 }
                 let bytes = list.to_string().into_bytes();
@@ -262,7 +258,8 @@ fn production(name: &str, version: CosignVersion) -> Outcome {
     })?;
     case("old", "attestation-too-old", &["it was made at"], &|release| {
         let written = ago(31 * 86_400);
-        release.at("vuln").predicate["metadata"] = json!({"scanStartedOn": written, "scanFinishedOn": written});
+        release.at("vuln").predicate["metadata"] =
+            json!({"scanStartedOn": written, "scanFinishedOn": written});
     })?;
     case("signer", "attestation-signer", &["vuln"], &|release| release.at("vuln").by = By::Security)?;
     case("stranger", "attestation-missing", &["vuln", "by a key that the rule does not know"], &|release| {

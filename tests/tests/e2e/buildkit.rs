@@ -80,8 +80,7 @@ impl<'a> Build<'a> {
         for platform in self.platforms.iter().filter(|platform| !platform.statements.is_empty()) {
             let mut entry = self.attestation_manifest(platform);
             attestations.push(entry["digest"].as_str().unwrap().to_owned());
-            entry["annotations"] =
-                json!({REFERENCE_DIGEST: platform.refers_to, "vnd.docker.reference.type": "attestation-manifest"});
+            entry["annotations"] = json!({REFERENCE_DIGEST: platform.refers_to, "vnd.docker.reference.type": "attestation-manifest"});
             entry["platform"] = json!({"os": "unknown", "architecture": "unknown"});
             if platform.listed {
                 entries.push(entry);
@@ -180,7 +179,11 @@ impl<'a> Scene<'a> {
     }
 
     /// A build with something changed, pushed, and its index signed.
-    fn signed(&self, name: &str, change: impl FnOnce(&mut Build<'_>)) -> Result<(String, Vec<String>), Error> {
+    fn signed(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Build<'_>),
+    ) -> Result<(String, Vec<String>), Error> {
         let mut build = Build::new(self.ground, &self.registry, name)?;
         change(&mut build);
         let pushed = build.push()?;
@@ -312,7 +315,17 @@ fn a_signed_index_on_disk_is_judged_with_what_it_holds_and_replayed() -> Outcome
     let name = scene.registry.reference("team/app:v1");
     let record = ground.workspace.join("record.json").display().to_string();
     let (code, mut verdict) = ground.verify(&[
-        "--trust", &trust, "--root", &root, "--as", &name, "--platform", "linux/amd64", "--record", &record, &target,
+        "--trust",
+        &trust,
+        "--root",
+        &root,
+        "--as",
+        &name,
+        "--platform",
+        "linux/amd64",
+        "--record",
+        &record,
+        &target,
     ])?;
     assert_eq!((code, reason(&verdict).as_str()), (0, "signed"), "{verdict}");
     assert_eq!(rows(&verdict).len(), 2);

@@ -49,20 +49,29 @@ impl Stage {
 
     /// Exit code and verdict, under a policy that asks for this of the image.
     fn judge(&self, server: &Hostile, asked: &str) -> Result<(i32, Value), Error> {
-        let node = self.node(server, asked)?;
+        let apart = Workspace::new()?;
+        let node = self.node(&apart, server, asked)?;
         let started = Instant::now();
-        let (trust, root, image) = (node.path("trust.json"), node.path("root.pub"), server.reference("app:v1"));
+        let (trust, root, image) =
+            (node.path("trust.json"), node.path("root.pub"), server.reference("app:v1"));
         let flags = ["verify", "-o", "json", "--trust", &trust, "--root", &root, &image];
-        let ran = self.pullward.run(&self.workspace, &flags)?;
+        let ran = self.pullward.run(&apart, &flags)?;
         assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
-        let verdict = serde_json::from_str(&ran.out).map_err(|error| Error::unexpected(ran.all(), error))?;
-        Ok((ran.code, verdict))
+        match serde_json::from_str(&ran.out) {
+            Ok(verdict) => Ok((ran.code, verdict)),
+            Err(error) => panic!("{error}: {}", ran.all()),
+        }
     }
 
     /// A node whose policy asks for this of the image on that server.
-    pub(crate) fn node(&self, server: &Hostile, asked: &str) -> Result<Node<'_>, Error> {
-        let key = self.workspace.write("release.pub", world().p256(0).pem())?;
-        let node = Node::new(&self.pullward, &self.workspace)?;
+    pub(crate) fn node<'a>(
+        &'a self,
+        workspace: &'a Workspace,
+        server: &Hostile,
+        asked: &str,
+    ) -> Result<Node<'a>, Error> {
+        let key = workspace.write("release.pub", world().p256(0).pem())?;
+        let node = Node::new(&self.pullward, workspace)?;
         let policy = pullward_tests::policy_for(&server.host(), &key).replace("/team/**", "/app") + asked;
         node.trust(1, &policy)?;
         Ok(node)
@@ -79,7 +88,8 @@ pub(crate) fn attested(image: &Digest, predicate_type: &str, predicate: &str) ->
     Forge::new(Form::Bundle, world().p256(0), image).attesting(image, predicate_type, predicate).mint()
 }
 
-const REPORT: &str = "[[rule.attestation]]\ntype = \"vuln\"\nsigned_by = [\"release\"]\nvulnerabilities = { critical = 0 }\n";
+const REPORT: &str =
+    "[[rule.attestation]]\ntype = \"vuln\"\nsigned_by = [\"release\"]\nvulnerabilities = { critical = 0 }\n";
 const BUILT: &str = "[[rule.attestation]]\ntype = \"slsaprovenance02\"\nsigned_by = [\"release\"]\n\
                      source = [\"https://github.com/acme/*\"]\nbuilder = [\"https://github.com/acme/*/actions/runs/**\"]\n";
 
@@ -146,7 +156,11 @@ fn a_predicate_of_fifty_megabytes_is_refused_before_it_is_fetched_or_decoded() -
     lying.bundle(&stage.image, b"small");
     let small = Digest::of(b"small").to_string();
     let server = Hostile::start(move |request| {
-        if request.path.contains(&small) { Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()) } else { lying.answer(request) }
+        if request.path.contains(&small) {
+            Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())
+        } else {
+            lying.answer(request)
+        }
     })
     .unwrap();
     let (code, verdict) = stage.judge(&server, REPORT)?;
@@ -216,7 +230,10 @@ fn an_attestation_of_another_type_meets_nothing() -> Outcome {
     // Both together: one of two is none.
     let (code, verdict) = stage.judge(&stage.honest(), &format!("{REPORT}{list}"))?;
     assert_eq!((code, reason(&verdict).as_str()), (1, "attestation-missing"));
-    assert_eq!((&verdict["requirements"][0]["met"], &verdict["requirements"][1]["met"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&verdict["requirements"][0]["met"], &verdict["requirements"][1]["met"]),
+        (&json!(true), &json!(false))
+    );
     Ok(())
 }
 

@@ -59,7 +59,8 @@ pub(crate) fn trivy(image: &str, written: &str, findings: &[Finding]) -> Value {
             })
         })
         .collect();
-    let mut target = json!({"Target": format!("{image} (alpine 3.19.0)"), "Class": "os-pkgs", "Type": "alpine"});
+    let mut target =
+        json!({"Target": format!("{image} (alpine 3.19.0)"), "Class": "os-pkgs", "Type": "alpine"});
     if !vulnerabilities.is_empty() {
         target["Vulnerabilities"] = vulnerabilities.into();
     }

@@ -56,7 +56,10 @@ impl Said {
             .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
             .collect();
         let find = |word: &str| {
-            lines.iter().find(|(name, _)| name.split(' ').any(|part| part == word)).map(|(_, value)| value.clone())
+            lines
+                .iter()
+                .find(|(name, _)| name.split(' ').any(|part| part == word))
+                .map(|(_, value)| value.clone())
         };
         Self { code: ran.code, repository: find("repo"), commit: find("commit"), critical: find("critical") }
     }
@@ -328,7 +331,12 @@ impl<'a> Scripts<'a> {
             let peers = jq.parent().unwrap();
             let path = format!("{}/bin:{}:/usr/bin:/bin", self.folder.display(), peers.display());
             let mut command = Command::new("bash");
-            command.arg(file).arg(image).env_clear().env("PATH", path).env("HOME", self.ground.workspace.path());
+            command
+                .arg(file)
+                .arg(image)
+                .env_clear()
+                .env("PATH", path)
+                .env("HOME", self.ground.workspace.path());
             command.current_dir(&self.folder);
             finish(command, b"").map(|ran| Said::of(&ran))
         };
