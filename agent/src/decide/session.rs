@@ -311,7 +311,8 @@ impl<'a> Session<'a> {
         // A failure after everything was met is worth knowing and changes nothing.
         notes.extend(self.failures.iter().cloned());
         let mut rows = self.rows;
-        let requirements = self.attested.rows(&decision, &rows);
+        let requirements = self.attested.rows(&decision);
+        notes.extend(self.attested.warnings(&requirements));
         if !decision.is_signed() {
             attested::discount_covered(&mut rows);
         }
