@@ -11,8 +11,11 @@
 //! What it does *not* check: two equal keys that nobody reads.
 
 mod cursor;
+mod walk;
 
 use cursor::Cursor;
+
+pub use walk::Walk;
 
 /// Why a text is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,18 @@ impl<'a> Value<'a> {
         Ok(Items { cursor })
     }
 
+    /// The item of this array that begins at `position`, as [`Items::position`] said.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] for anything but an array, [`Error::Syntax`] for a position outside of it. A position
+    /// that is another array's yields another value or an error.
+    pub fn item_at(self, position: usize) -> Result<Self, Error> {
+        if !self.text.starts_with('[') {
+            return Err(Error::WrongType);
+        }
+        Cursor { text: self.text, at: position }.take_value()
+    }
+
     /// A string.
     ///
     /// # Errors
@@ -161,25 +176,7 @@ impl<'a> Object<'a> {
         names: [&'static str; N],
         unknown: UnknownKeys,
     ) -> Result<[Option<Value<'a>>; N], Error> {
-        let mut found = [None; N];
-        for member in self.members() {
-            let (key, value) = member?;
-            let mut known = false;
-            for (name, slot) in names.iter().zip(found.iter_mut()) {
-                if key.raw == *name {
-                    known = true;
-                    if slot.replace(value).is_some() {
-                        return Err(Error::DuplicateKey(name));
-                    }
-                } else if key.folds_to(name) {
-                    return Err(Error::TwinKey(name));
-                }
-            }
-            if !known && unknown == UnknownKeys::Refuse {
-                return Err(Error::UnknownKey);
-            }
-        }
-        Ok(found)
+        Value { text: self.text }.walk().fields(names, unknown)
     }
 
     /// All members in order.
@@ -224,6 +221,15 @@ pub struct Items<'a> {
     cursor: Cursor<'a>,
 }
 
+impl Items<'_> {
+    /// Where the next item begins, in bytes from the start of the array: what [`Value::item_at`] takes. Four bytes
+    /// remember an item where a [`Value`] takes sixteen.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.cursor.at
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Result<Value<'a>, Error>;
 
@@ -255,6 +261,19 @@ impl<'a> Text<'a> {
         self.plain().ok_or(Error::WrongType)
     }
 
+    /// The string as it stands in the text, escapes undecoded.
+    #[must_use]
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+
+    /// Whether both strings are the same characters, however each is escaped.
+    #[must_use]
+    pub fn same(self, other: Text<'_>) -> bool {
+        self.raw == other.raw
+            || (self.plain().is_none() || other.plain().is_none()) && self.chars().eq(other.chars())
+    }
+
     /// Bytes that the string takes in the text, escapes as they are: never less than it takes decoded.
     #[must_use]
     pub fn raw_len(self) -> usize {
@@ -265,6 +284,13 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn chars(self) -> Chars<'a> {
         Chars { rest: self.raw.chars() }
+    }
+
+    /// What follows `prefix`, where the decoded string starts with it.
+    #[must_use]
+    pub fn strip_prefix(self, prefix: &str) -> Option<Self> {
+        let mut chars = self.chars();
+        prefix.chars().all(|c| chars.next() == Some(c)).then_some(Self { raw: chars.rest.as_str() })
     }
 
     /// Whether the decoded string is exactly `other`.
@@ -286,12 +312,20 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a reader that folds case as Go's `encoding/json` does, or decodes escapes, takes this for `name`.
+    #[inline]
     fn folds_to(self, name: &str) -> bool {
-        // Almost every key differs in its first character or length: no decoding for those.
-        if self.raw.len() < name.len() {
-            return false;
+        // Almost every key differs in its first characters or length: no decoding for those. A name is ASCII, so what
+        // decodes to it is at least as long.
+        let mut found = self.raw.bytes();
+        for wanted in name.bytes() {
+            match found.next() {
+                None => return false,
+                Some(byte) if byte.eq_ignore_ascii_case(&wanted) => {}
+                Some(b'\\' | 0x80..) => return self.chars().map(fold).eq(name.chars().map(fold)),
+                Some(_) => return false,
+            }
         }
-        self.chars().map(fold).eq(name.chars().map(fold))
+        found.next().is_none()
     }
 }
 
@@ -446,6 +480,28 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_decoded_before_it_is_compared() {
+        let rest = |text: &str, prefix: &str| {
+            let rest = parse(text.as_bytes()).unwrap().string().unwrap().strip_prefix(prefix);
+            rest.map(|rest| rest.chars().collect::<String>())
+        };
+        assert_eq!(rest(r#""build-arg:A""#, "build-arg:").as_deref(), Some("A"));
+        assert_eq!(rest(r#""build\u002darg:\u0041\n""#, "build-arg:").as_deref(), Some("A\n"));
+        assert_eq!(rest(r#""\ud83d\ude00x""#, "\u{1f600}").as_deref(), Some("x"));
+        assert_eq!(rest(r#""abc""#, "").as_deref(), Some("abc"));
+        assert_eq!(rest(r#""abc""#, "abc").as_deref(), Some(""));
+        for (text, prefix) in [
+            (r#""abc""#, "abcd"),
+            (r#""abc""#, "b"),
+            (r#""""#, "a"),
+            (r#""\u0041""#, "\\"),
+            (r#""Abc""#, "abc"),
+        ] {
+            assert_eq!(rest(text, prefix), None, "{text} {prefix}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_refused_where_asked() {
         let object = parse(br#"{"a":1,"b":2}"#).unwrap().object().unwrap();
         assert_eq!(object.fields(["a"], UnknownKeys::Refuse), Err(Error::UnknownKey));
@@ -470,6 +526,30 @@ mod tests {
         for text in ["18446744073709551616", "-1", "1.0", "1e3", "true", "\"1\"", "null"] {
             assert_eq!(number(text), Err(Error::NotUnsigned), "{text}");
         }
+    }
+
+    #[test]
+    fn an_item_is_found_again_by_its_position() {
+        let array = parse(b"[ 1 ,\"a]\",{\"b\":[2]}]").unwrap();
+        let mut items = array.array().unwrap();
+        loop {
+            let position = items.position();
+            let Some(item) = items.next() else { break };
+            assert_eq!(array.item_at(position), item);
+        }
+        assert!(matches!(array.item_at(1000).map(|value| value.text().len()), Ok(0) | Err(_)));
+        assert_eq!(parse(b"{}").unwrap().item_at(1), Err(Error::WrongType));
+    }
+
+    #[test]
+    fn strings_are_the_same_however_they_are_escaped() {
+        let text = |text: &'static str| parse(text.as_bytes()).unwrap().string().unwrap();
+        assert!(text(r#""a/b""#).same(text(r#""a\/b""#)));
+        assert!(text(r#""a""#).same(text(r#""a""#)));
+        assert!(!text(r#""a""#).same(text(r#""b""#)));
+        assert!(!text(r#""\u0061""#).same(text(r#""b""#)));
+        assert_eq!(text(r#""Tool: x""#).strip_prefix("Tool: ").map(super::Text::raw), Some("x"));
+        assert_eq!(text(r#""Tool: x""#).strip_prefix("tool: "), None);
     }
 
     #[test]

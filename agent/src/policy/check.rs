@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::file::{self, PolicyFile, TimeText};
 use super::keys::PublicKeyFile;
 use super::problem::{Fault, Problem, nearest};
-use super::source::{Source, read_capped};
+use super::source::Source;
 use super::text::{self, Text};
 use super::threshold::distinct_signers;
 use super::warnings::{self, Warning};
@@ -37,6 +37,7 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         parts: vec![Part { name: source.name(), digest: Digest::of(source.text().as_bytes()).to_string() }],
         files: BTreeMap::new(),
         digest_lists: Vec::new(),
+        conditions: 0,
         keys_of: BTreeMap::new(),
     };
     let policy = check.policy(file);
@@ -56,6 +57,8 @@ pub(super) struct Check<'a> {
     files: BTreeMap<String, Option<PublicKeyFile>>,
     /// The digests that rules are limited to.
     digest_lists: Vec<DigestList>,
+    /// Conditions in CEL so far.
+    conditions: usize,
     /// Ids of the keys of every authority.
     keys_of: BTreeMap<String, BTreeSet<Digest>>,
 }
@@ -105,7 +108,7 @@ impl Check<'_> {
         let revoked = revoke::revoked(self, &file.revoke);
         // Warnings about a file with problems would follow from the problems.
         let warnings: Vec<Warning> = if self.problems.is_empty() {
-            warnings::of(self.source, file, &self.keys_of)
+            warnings::of(self.source, file, &self.keys_of, &rules, Time::now())
         } else {
             Vec::new()
         };
@@ -221,7 +224,7 @@ impl Check<'_> {
             return known.clone();
         }
         self.text(span.clone(), Text::FileName, name);
-        let read = match read_capped(&self.source.beside(name), limits::KEY_FILE_BYTES) {
+        let read = match self.source.read_beside(name, limits::KEY_FILE_BYTES) {
             Err(reason) => Err(Fault::KeyFile { file: name.clone(), reason }),
             Ok(bytes) => {
                 self.parts.push(Part { name: name.clone(), digest: Digest::of(&bytes).to_string() });
@@ -243,10 +246,8 @@ impl Check<'_> {
         if let Some(index) = rule.index.as_ref().filter(|index| *index.get_ref() == Index::Parent) {
             self.report(index.span(), Fault::NotEnforced { field: "`index = \"parent\"`" });
         }
-        for attestation in &rule.attestation {
-            self.report(attestation.span(), Fault::NotEnforced { field: "[[rule.attestation]]" });
-        }
         let signed_by = self.requirements(rule, mode);
+        let attestations = self.attestations(rule, mode);
         let contact = rule.contact.as_ref().map(|contact| {
             self.text(contact.span(), Text::Words, contact.get_ref());
             contact.get_ref().clone()
@@ -260,7 +261,7 @@ impl Check<'_> {
             index: Index::Exact,
             signed_by,
             at_least: rule.at_least.as_ref().map_or(1, |count| *count.get_ref()),
-            attestations: Vec::new(),
+            attestations,
             contact: contact.unwrap_or_default(),
         }
     }
@@ -421,7 +422,7 @@ impl Check<'_> {
     }
 
     /// Names of authorities that exist, each once.
-    fn authority_names(&mut self, list: &'static str, names: &[Spanned<String>]) -> Vec<String> {
+    pub(super) fn authority_names(&mut self, list: &'static str, names: &[Spanned<String>]) -> Vec<String> {
         self.unique_entries(list, names);
         for name in names {
             self.known_authority(name);
@@ -433,7 +434,7 @@ impl Check<'_> {
     pub(super) fn known_authority(&mut self, name: &Spanned<String>) {
         let word = name.get_ref();
         // An authority whose keys were all refused has its own problem; its name is known all the same.
-        if !self.source_authorities().any(|known| known == word) {
+        if !self.is_authority(word) {
             let fault = Fault::UnknownAuthority {
                 name: word.clone(),
                 nearest: nearest(word, self.source_authorities()).map(str::to_owned),
@@ -441,6 +442,10 @@ impl Check<'_> {
             };
             self.report(name.span(), fault);
         }
+    }
+
+    pub(super) fn is_authority(&self, name: &str) -> bool {
+        self.keys_of.contains_key(name)
     }
 
     fn source_authorities(&self) -> impl Iterator<Item = &str> {
@@ -510,7 +515,7 @@ impl Check<'_> {
         }
     }
 
-    fn unique_entries(&mut self, list: &'static str, entries: &[Spanned<String>]) {
+    pub(super) fn unique_entries(&mut self, list: &'static str, entries: &[Spanned<String>]) {
         let mut seen = BTreeSet::new();
         for entry in entries {
             if !seen.insert(entry.get_ref()) {
@@ -518,6 +523,20 @@ impl Check<'_> {
                 self.report(entry.span(), Fault::DuplicateEntry { entry: entry_text, list });
             }
         }
+    }
+
+    /// Reports the first condition past what a bundle may have.
+    pub(super) fn count_condition(&mut self, span: Range<usize>) {
+        self.conditions += 1;
+        if self.conditions == limits::CONDITIONS + 1 {
+            let next = "use the fields of [[rule.attestation]] where they say it";
+            self.bound(span, "conditions", self.conditions, limits::CONDITIONS, next);
+        }
+    }
+
+    /// A part of the file as it is written.
+    pub(super) fn written(&self, span: Range<usize>) -> &str {
+        self.source.text().get(span).unwrap_or_default()
     }
 
     pub(super) fn report(&mut self, span: Range<usize>, fault: Fault) {

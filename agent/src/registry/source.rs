@@ -181,6 +181,10 @@ fn split(error: RegistryError) -> FetchError {
 }
 
 impl Content for RegistrySource<'_> {
+    fn image(&self, digest: &Digest, deadline: Instant) -> Result<Manifest, FetchError> {
+        self.client.manifest(&self.repository, Which::Digest(*digest), None, deadline).map_err(split)
+    }
+
     fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
         let which = Which::Digest(descriptor.digest);
         let manifest = self
@@ -208,7 +212,7 @@ impl EvidenceSource for RegistrySource<'_> {
         let tag = fallback_tag(question.subject);
         let suffixes: &[&str] = match question.wanted {
             Wanted::Signatures => &["", ".sig"],
-            Wanted::Everything => &["", ".sig", ".att"],
+            Wanted::Everything | Wanted::EverythingAndIndex => &["", ".sig", ".att"],
         };
         let tags = suffixes.iter().map(|suffix| format!("{tag}{suffix}")).collect();
         let ask = |tag: &str| self.tagged(tag, question.deadline);
@@ -254,6 +258,9 @@ impl RegistrySource<'_> {
             if behind_tag(tagged, &mut walk)? == Flow::Stop {
                 return Ok(walk.finish());
             }
+        }
+        if walk.image_index()? == Flow::Stop {
+            return Ok(walk.finish());
         }
         if walk.is_empty() {
             walk.hint(Hint::TagsAreNotCopied { tag: format!("{}.sig", fallback_tag(subject)) });

@@ -2,7 +2,8 @@
 //!
 //! It is compact JSON with every key present and in the order of the fields here, so that the same
 //! policy, key files, version and times give the same bytes on every machine. No string in it needs
-//! an escape: the builder refuses text that would, and [`Payload::from_bytes`] takes no other form.
+//! an escape, but for conditions in CEL: the builder refuses text that would, and [`Payload::from_bytes`] takes no
+//! other form.
 //!
 //! These types are the builder's and the inspector's. Nodes judge with the core's view over the bytes.
 
@@ -14,10 +15,14 @@ use pullward_core::oci::Digest;
 use pullward_core::trust::{ENGINE, SCHEMA};
 use serde::{Deserialize, Serialize};
 
+use super::requirement::Requirement;
 use super::time::Time;
 
-/// The oldest engine that enforces all that the builder lets through.
-pub const MIN_ENGINE: u64 = 1;
+/// The oldest engine that enforces a bundle without requirements on attestations.
+const SIGNATURES_ENGINE: u64 = 1;
+
+/// The oldest engine that enforces requirements on attestations.
+const ATTESTATIONS_ENGINE: u64 = 2;
 
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,8 +176,8 @@ pub struct Rule {
     pub signed_by: Vec<String>,
     /// So many distinct ones of them.
     pub at_least: u64,
-    /// Always empty in bundles of this builder.
-    pub attestations: Vec<serde_json::Value>,
+    /// What it asks of attestations, all of it.
+    pub attestations: Vec<Requirement>,
     /// Whom a denial tells people to ask; may be empty.
     pub contact: String,
 }
@@ -342,6 +347,17 @@ impl DigestList {
 /// Characters of one digest in a [`DigestList`].
 const HEX: usize = 64;
 
+/// The oldest engine that enforces all of these rules: a bundle asks for no newer one than it needs, so that nodes which
+/// have not been updated take it as long as they can.
+#[must_use]
+pub fn min_engine(rules: &[Rule]) -> u64 {
+    if rules.iter().any(|rule| !rule.attestations.is_empty()) {
+        ATTESTATIONS_ENGINE
+    } else {
+        SIGNATURES_ENGINE
+    }
+}
+
 impl Payload {
     /// The bytes that are signed.
     ///
@@ -376,7 +392,7 @@ impl Payload {
         }
         let payload: Self =
             serde_json::from_slice(bytes).map_err(|error| PayloadError::Malformed(error.to_string()))?;
-        if payload.to_bytes()? != bytes || bytes.contains(&b'\\') {
+        if payload.to_bytes()? != bytes || escapes(bytes) != payload.escapes_of_conditions()? {
             return Err(PayloadError::NotCanonical);
         }
         if !payload
@@ -388,6 +404,22 @@ impl Payload {
             return Err(PayloadError::DigestList);
         }
         Ok(payload)
+    }
+
+    /// Backslashes in the JSON of its conditions, the only texts that may need escapes.
+    fn escapes_of_conditions(&self) -> Result<usize, PayloadError> {
+        let conditions = self
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.attestations)
+            .filter_map(|asked| asked.condition.as_ref());
+        let mut found = 0;
+        for condition in conditions {
+            let json = serde_json::to_vec(&condition.expression)
+                .map_err(|error| PayloadError::Malformed(error.to_string()))?;
+            found += escapes(&json);
+        }
+        Ok(found)
     }
 
     /// Its content in a few lines for people.
@@ -412,6 +444,10 @@ impl Payload {
         _ = writeln!(text, "revocations   {revoked}");
         text
     }
+}
+
+fn escapes(json: &[u8]) -> usize {
+    json.iter().filter(|byte| **byte == b'\\').count()
 }
 
 /// Whether nodes read a payload of so many bytes.
@@ -449,133 +485,4 @@ pub enum PayloadError {
     /// Larger than nodes read.
     #[error("the payload has {0} bytes, the bound is {max}; shorten its lists", max = limits::TRUST_PAYLOAD_BYTES)]
     TooLarge(usize),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn payload() -> Payload {
-        Payload {
-            schema: 1,
-            min_engine: 1,
-            audience: "default".into(),
-            version: 7,
-            issued: Time::parse("2026-11-24T13:00:00Z").unwrap(),
-            expires: Time::parse("2027-02-22T13:00:00Z").unwrap(),
-            after_expiry: AfterExpiry::DenyNew,
-            r#override: None,
-            authorities: vec![Authority {
-                name: "release".into(),
-                kind: AuthorityKind::Key,
-                keys: Some(vec![Key {
-                    r#type: "p256".into(),
-                    spki: "AAAA".into(),
-                    valid_from: None,
-                    valid_until: None,
-                    retired: false,
-                }]),
-                trusted_root: None,
-                identities: None,
-            }],
-            trusted_roots: vec![],
-            rules: vec![Rule {
-                name: "myapp".into(),
-                r#match: vec!["docker.io/kcandidate/**".into()],
-                digests: None,
-                namespaces: vec![],
-                mode: Mode::Enforce,
-                index: Index::Exact,
-                signed_by: vec!["release".into()],
-                at_least: 1,
-                attestations: vec![],
-                contact: String::new(),
-            }],
-            digest_lists: vec![],
-            revoked: Revoked::default(),
-            parts: vec![Part { name: "policy.toml".into(), digest: Digest::of(b"x").to_string() }],
-        }
-    }
-
-    const BYTES: &str = concat!(
-        r#"{"schema":1,"min_engine":1,"audience":"default","version":7,"issued":"2026-11-24T13:00:00Z","#,
-        r#""expires":"2027-02-22T13:00:00Z","after_expiry":"deny-new","override":null,"authorities":[{"name":"release","#,
-        r#""kind":"key","keys":[{"type":"p256","spki":"AAAA","valid_from":null,"valid_until":null,"retired":false}]}],"#,
-        r#""trusted_roots":[],"rules":[{"name":"myapp","match":["docker.io/kcandidate/**"],"digests":null,"namespaces":[],"#,
-        r#""mode":"enforce","index":"exact","signed_by":["release"],"at_least":1,"attestations":[],"contact":""}],"digest_lists":[],"#,
-        r#""revoked":{"digests":"","digest_reasons":[],"evidence":"","keys":[],"authorities":[],"identities":[],"#,
-        r#""serials":[]},"parts":[{"name":"policy.toml","#,
-        r#""digest":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}]}"#,
-    );
-
-    #[test]
-    fn the_bytes_are_the_contracts() {
-        assert_eq!(String::from_utf8(payload().to_bytes().unwrap()).unwrap(), BYTES);
-        assert_eq!(Payload::from_bytes(BYTES.as_bytes()), Ok(payload()));
-    }
-
-    #[test]
-    fn another_spelling_of_the_same_content_is_refused() {
-        for (from, to) in [
-            ("{\"schema\":1,", "{ \"schema\":1,"),
-            ("{\"schema\":1,\"min_engine\":1,", "{\"min_engine\":1,\"schema\":1,"),
-            ("\"release\",\"kind\"", "\"rel\\u0065ase\",\"kind\""),
-            ("}]}", "}]}\n"),
-        ] {
-            let bytes = BYTES.replacen(from, to, 1);
-            assert_ne!(bytes, BYTES, "{from}");
-            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::NotCanonical), "{to}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_a_missing_and_a_doubled_field_are_refused() {
-        for (from, to) in [
-            ("\"version\":7,", "\"version\":7,\"more\":1,"),
-            ("\"version\":7,", ""),
-            ("\"version\":7,", "\"version\":7,\"version\":8,"),
-            ("\"version\":7,", "\"version\":7,\"v\\u0065rsion\":8,"),
-            ("\"retired\":false", "\"retired\":false,\"x\":0"),
-            ("\"version\":7,", "\"version\":-7,"),
-            ("\"version\":7,", "\"version\":7.0,"),
-            ("\"version\":7,", "\"version\":18446744073709551616,"),
-        ] {
-            let result = Payload::from_bytes(BYTES.replacen(from, to, 1).as_bytes());
-            assert!(matches!(result, Err(PayloadError::Malformed(_))), "{to}: {result:?}");
-        }
-    }
-
-    #[test]
-    fn a_newer_format_or_engine_is_named_as_such() {
-        let newer = BYTES.replacen("\"schema\":1", "\"schema\":2", 1);
-        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::Schema(2)));
-        let newer = BYTES.replacen("\"min_engine\":1", "\"min_engine\":9", 1);
-        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::EngineTooOld(9)));
-    }
-
-    #[test]
-    fn a_key_of_an_unknown_type_does_not_make_the_bundle_unreadable() {
-        let other = BYTES.replacen("\"p256\"", "\"ml-dsa-65\"", 1);
-        assert_eq!(Payload::from_bytes(other.as_bytes()).unwrap().authorities.len(), 1);
-    }
-
-    #[test]
-    fn digest_lists_are_sorted_and_unique_whatever_the_order() {
-        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        let list = DigestList::of([one, two, one]);
-        assert_eq!(list, DigestList::of([two, one]));
-        assert_eq!(list.len(), 2);
-        assert!(list.is_well_formed());
-    }
-
-    #[test]
-    fn an_unsorted_doubled_short_or_upper_case_digest_list_is_refused() {
-        let (low, high) = ("0".repeat(64), "f".repeat(64));
-        for list in
-            [format!("{high}{low}"), format!("{low}{low}"), "0".repeat(63), "F".repeat(64), "g".repeat(64)]
-        {
-            let bytes = BYTES.replacen("\"digests\":\"\"", &format!("\"digests\":\"{list}\""), 1);
-            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::DigestList), "{list}");
-        }
-    }
 }

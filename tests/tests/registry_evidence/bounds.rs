@@ -159,7 +159,8 @@ fn a_hanging_blob_ends_the_whole_visit_at_its_deadline() {
     let source = RegistrySource::new(&client, &reference).unwrap();
     let begin = Instant::now();
     let deadline = begin + Duration::from_millis(400);
-    let question = Question { subject: &image, wanted: Wanted::Everything, deadline };
+    let question =
+        Question { subject: &image, wanted: Wanted::Everything, platform: "linux/amd64", deadline };
     let result = source.visit(question, &mut Budget::default(), &mut |_| Flow::Continue);
     assert_eq!(result.unwrap_err().fault(), pullward::evidence::Fault::Deadline);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());

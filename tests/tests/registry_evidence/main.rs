@@ -51,7 +51,7 @@ fn visit_with(
     let source = RegistrySource::new(&client, &reference).unwrap();
     let mut found = Vec::new();
     let before = server.paths().len();
-    let question = Question { subject, wanted, deadline: Instant::now() + SOON };
+    let question = Question { subject, wanted, platform: "linux/amd64", deadline: Instant::now() + SOON };
     let result = in_time(|| {
         source.visit(question, &mut budget, &mut |piece| {
             let flow = flow(&piece);
@@ -103,7 +103,8 @@ fn visit_of(
     within: Duration,
 ) -> Result<Gathered, SourceError> {
     let begin = Instant::now();
-    let question = Question { subject, wanted: Wanted::Everything, deadline: begin + within };
+    let question =
+        Question { subject, wanted: Wanted::Everything, platform: "linux/amd64", deadline: begin + within };
     let result = source.visit(question, &mut Budget::default(), &mut |_| Flow::Continue);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     result
