@@ -82,9 +82,11 @@ impl Ground {
         Ok(policy)
     }
 
-    /// Exit code and reason of a command that gives a verdict.
+    /// Exit code and reason of a command that gives a verdict, which it has to reach.
     fn ask(&self, words: &[&str]) -> Result<(i32, String), Error> {
         let done = self.pullward.run(&self.workspace, words)?;
+        // No test here is about what could not be found out.
+        assert!(done.code < 2, "pullward {}: {}", words.join(" "), done.all());
         let verdict: Value =
             serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}", done.all()));
         Ok((done.code, verdict["reason"].as_str().unwrap_or_default().to_owned()))
