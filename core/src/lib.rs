@@ -28,8 +28,8 @@
 
 pub mod buildkit;
 pub mod bundle;
-#[cfg(feature = "rsa")]
-mod der;
+#[cfg(any(feature = "rsa", feature = "keyless"))]
+pub mod der;
 pub mod dsse;
 pub mod encoding;
 pub mod glob;
@@ -38,6 +38,8 @@ pub mod json;
 pub mod judge;
 pub mod limits;
 pub mod oci;
+#[cfg(feature = "keyless")]
+pub mod operations;
 pub mod pattern;
 #[cfg(feature = "predicate")]
 pub mod predicate;
@@ -46,8 +48,12 @@ pub mod signature;
 pub mod simple_signing;
 pub mod time;
 pub mod trust;
+#[cfg(feature = "keyless")]
+pub mod trusted_root;
 pub mod verdict;
 pub mod verify;
+#[cfg(feature = "keyless")]
+pub mod x509;
 
 /// Version of this engine, as verdicts and records name it.
 pub const ENGINE: &str = concat!("pullward-core ", env!("CARGO_PKG_VERSION"));

@@ -112,6 +112,48 @@ pub const THRESHOLD_SIGNATURES: usize = 16;
 /// Most subjects of one statement. goreleaser's provenance names some hundred.
 pub const STATEMENT_SUBJECTS: usize = 1024;
 
+// --- certificates ------------------------------------------------------------------------------------------------
+
+/// Deepest nesting of a DER value. A timestamp with its certificates nests 12 deep.
+pub const DER_DEPTH: u8 = 24;
+
+/// Longest certificate, in bytes. The longest of 268 that are in use by Sigstore clients and their private deployments
+/// has 2,549.
+pub const CERTIFICATE_BYTES: usize = 8 * 1024;
+
+/// Most extensions of one certificate. A leaf of Fulcio has up to 27.
+pub const EXTENSIONS: usize = 48;
+
+/// Most key purposes of one certificate. The number is ours; Sigstore's have one.
+pub const KEY_PURPOSES: usize = 16;
+
+/// Longest path from a leaf to its anchor, both counted. Fulcio's have 3, timestamp authorities 3; one more for a
+/// company's root above its own.
+pub const PATH_LENGTH: usize = 5;
+
+/// Most certificates beside the leaf that one path may be built from: an authority's chain and a bundle's chain, each of
+/// up to [`PATH_LENGTH`], and room.
+pub const PATH_CANDIDATES: usize = 12;
+
+/// Scratch for the certificates of one authority of a trusted root, in bytes: [`PATH_LENGTH`] of the longest.
+pub const CHAIN_BYTES: usize = PATH_LENGTH * CERTIFICATE_BYTES;
+
+/// Most logs in one list of a trusted root. Sigstore's staging root has 4; the number is ours.
+pub const TRUSTED_LOGS: usize = 32;
+
+/// Most authorities in one list of a trusted root. GitHub's has 11; the number is ours.
+pub const TRUSTED_AUTHORITIES: usize = 64;
+
+/// Most names that one name constraints extension lists.
+pub const NAME_CONSTRAINTS: usize = 32;
+
+/// Longest identity (subject alternative name) of a certificate, in bytes, and longest pattern for one. Those of GitHub
+/// workflows have 150.
+pub const IDENTITY_BYTES: usize = 1024;
+
+/// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
+pub const SCTS: usize = 8;
+
 // --- the trust bundle --------------------------------------------------------------------------------------
 
 /// Largest decoded trust bundle payload, in bytes: room for the lists below.

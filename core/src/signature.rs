@@ -2,7 +2,8 @@
 //!
 //! A [`PublicKey`] exists only if its bytes are one of the four kinds, in the one DER form that each kind has
 //! (T-48, T-54), and it verifies in one way per [`SignedFormat`]: which hash goes with which key is one
-//! table, [`PublicKey::verify`], and no other pair is ever tried (T-56).
+//! table, [`PublicKey::verify`], and no other pair is ever tried (T-56). Only what signs its own algorithm identifier
+//! (`SignedFormat::Named`) has more than one hash for a key, and there the signed bytes say which.
 //!
 //! What this does *not* do: decide whether a key is trusted, or when.
 
@@ -14,8 +15,10 @@ use p256::ecdsa::VerifyingKey as P256Key;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 #[cfg(feature = "p384")]
 use p384::ecdsa::VerifyingKey as P384Key;
-#[cfg(feature = "p384")]
+#[cfg(any(feature = "p384", feature = "keyless"))]
 use sha2::Sha384;
+#[cfg(all(feature = "rsa", feature = "keyless"))]
+use sha2::Sha512;
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
@@ -52,6 +55,36 @@ pub enum SignedFormat {
     Bundle,
     /// An envelope of ours (trust bundle, override): P-256 with SHA-256, or Ed25519, nothing else.
     Ours,
+    /// A certificate, a CMS signature or an SCT: signed bytes name the algorithm, which must go with the key.
+    ///
+    /// P-256 goes with SHA-256 and SHA-384 (private authorities sign so), P-384 with SHA-384, RSA with SHA-256, SHA-384
+    /// and SHA-512, Ed25519 with itself.
+    #[cfg(feature = "keyless")]
+    Named(SignatureAlgorithm),
+}
+
+/// A signature algorithm, as an AlgorithmIdentifier names it (RFC 5758, RFC 8017 appendix C, RFC 8410).
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureAlgorithm {
+    /// ECDSA; the curve is the key's.
+    Ecdsa(HashAlgorithm),
+    /// RSA, PKCS#1 v1.5.
+    RsaPkcs1(HashAlgorithm),
+    /// Ed25519, pure.
+    Ed25519,
+}
+
+/// A hash that an algorithm identifier names. SHA-1 and MD5 are not among them.
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
 }
 
 /// The kind of a key.
@@ -103,7 +136,7 @@ impl KeyType {
 pub struct Message<'m> {
     bytes: &'m [u8],
     sha256: OnceCell<[u8; 32]>,
-    #[cfg(feature = "p384")]
+    #[cfg(any(feature = "p384", feature = "keyless"))]
     sha384: OnceCell<[u8; 48]>,
 }
 
@@ -114,7 +147,7 @@ impl<'m> Message<'m> {
         Self {
             bytes,
             sha256: OnceCell::new(),
-            #[cfg(feature = "p384")]
+            #[cfg(any(feature = "p384", feature = "keyless"))]
             sha384: OnceCell::new(),
         }
     }
@@ -123,9 +156,15 @@ impl<'m> Message<'m> {
         self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
     }
 
-    #[cfg(feature = "p384")]
+    #[cfg(any(feature = "p384", feature = "keyless"))]
     fn sha384(&self) -> &[u8; 48] {
         self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
+    }
+
+    /// Hashed anew each time: only RSA certificates ask for it, and they are small.
+    #[cfg(all(feature = "rsa", feature = "keyless"))]
+    fn sha512(&self) -> [u8; 64] {
+        Sha512::digest(self.bytes).into()
     }
 }
 
@@ -283,12 +322,51 @@ impl PublicKey {
             }
             #[cfg(feature = "rsa")]
             (Material::Rsa(key), CosignLegacy | Bundle) => {
-                key.verify_pkcs1_sha256(message.sha256(), signature)
+                key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature)
             }
             #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]
             (Material::Rsa(_), Ours) => Err(SignatureInvalid),
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Named(algorithm)) => self.verify_named(algorithm, message, signature),
+        }
+    }
+
+    /// The rows of the table for signatures whose signed bytes name their algorithm.
+    #[cfg(feature = "keyless")]
+    fn verify_named(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
+        use HashAlgorithm::{Sha256, Sha384};
+        match (&self.material, algorithm) {
+            (Material::P256(key), SignatureAlgorithm::Ecdsa(hash @ (Sha256 | Sha384))) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                // Of a longer hash, ECDSA takes the leftmost bits (FIPS 186-5 section 6.4.1).
+                let hash: &[u8] = if hash == Sha256 { message.sha256() } else { message.sha384() };
+                key.verify_prehash(hash, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "p384")]
+            (Material::P384(key), SignatureAlgorithm::Ecdsa(Sha384)) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(message.sha384(), &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "ed25519")]
+            (Material::Ed25519(key), SignatureAlgorithm::Ed25519) => {
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_strict(message.bytes, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "rsa")]
+            (Material::Rsa(key), SignatureAlgorithm::RsaPkcs1(hash)) => match hash {
+                Sha256 => key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature),
+                Sha384 => key.verify_pkcs1(rsa::Hash::Sha384(message.sha384()), signature),
+                HashAlgorithm::Sha512 => key.verify_pkcs1(rsa::Hash::Sha512(&message.sha512()), signature),
+            },
+            _ => Err(SignatureInvalid),
         }
     }
 }
