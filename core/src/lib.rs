@@ -33,9 +33,13 @@ pub mod der;
 pub mod dsse;
 pub mod encoding;
 pub mod glob;
+#[cfg(feature = "keyless")]
+pub mod identity;
 pub mod intoto;
 pub mod json;
 pub mod judge;
+#[cfg(feature = "keyless")]
+pub mod keyless;
 pub mod limits;
 pub mod oci;
 #[cfg(feature = "keyless")]
@@ -44,6 +48,8 @@ pub mod pattern;
 #[cfg(feature = "predicate")]
 pub mod predicate;
 pub mod reference;
+#[cfg(feature = "keyless")]
+pub mod sct;
 pub mod signature;
 pub mod simple_signing;
 pub mod time;

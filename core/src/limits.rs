@@ -141,7 +141,7 @@ pub const CHAIN_BYTES: usize = PATH_LENGTH * CERTIFICATE_BYTES;
 /// Most logs in one list of a trusted root. Sigstore's staging root has 4; the number is ours.
 pub const TRUSTED_LOGS: usize = 32;
 
-/// Most authorities in one list of a trusted root. GitHub's has 11; the number is ours.
+/// Most authorities in one list of a trusted root. GitHub's has 6; the number is ours.
 pub const TRUSTED_AUTHORITIES: usize = 64;
 
 /// Most names that one name constraints extension lists.
@@ -150,6 +150,15 @@ pub const NAME_CONSTRAINTS: usize = 32;
 /// Longest identity (subject alternative name) of a certificate, in bytes, and longest pattern for one. Those of GitHub
 /// workflows have 150.
 pub const IDENTITY_BYTES: usize = 1024;
+
+/// Scratch for what a certificate log signs, in bytes: a certificate, and an SCT's fields and extensions around it.
+pub const PRECERTIFICATE_BYTES: usize = 2 * CERTIFICATE_BYTES;
+
+/// Scratch for verifying one certificate against a trusted root, in bytes.
+pub const VERIFY_CERTIFICATE_BYTES: usize = CHAIN_BYTES + PRECERTIFICATE_BYTES;
+
+/// Most times that one signature is held to. Sigstore's signatures have one or two, of a log and a timestamp authority.
+pub const VERIFIED_TIMES: usize = 32;
 
 /// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
 pub const SCTS: usize = 8;

@@ -2,7 +2,7 @@
 //!
 //! [`Certificate::read`] takes one apart: strict DER, version 3, every extension once. It borrows, keeps the signed bytes
 //! as they are, and judges nothing. [`verify_path`] judges: it finds the way from a leaf to an anchor and holds every
-//! certificate on it to its profile, at every time that was verified.
+//! certificate on it to its profile, at every time that was verified. Whom the leaf is for is [`fulcio`]'s.
 //!
 //! Names are compared byte for byte and never turned into text: there is no code that prints a distinguished name, and
 //! so none that can be confused by one (T-51). Revocation lists are not looked at; a short-lived certificate has none,
@@ -11,13 +11,14 @@
 mod algorithm;
 mod certificate;
 mod extension;
+pub mod fulcio;
 mod name_constraints;
 mod path;
 
 pub use algorithm::{digest_algorithm, signature_algorithm};
 pub use certificate::Certificate;
 pub use extension::{BasicConstraints, Extension, ExtensionKind, Extensions, KeyUsage, Purpose, Purposes};
-pub use path::{Anchor, Path, verify_path};
+pub use path::{Anchor, Path, check_authority, check_leaf, verify_path};
 
 use crate::der;
 use crate::signature::KeyError;

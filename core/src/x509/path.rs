@@ -194,14 +194,14 @@ fn check_any(certificate: &Certificate<'_>, times: &[UnixTime]) -> Result<(), Er
     Ok(())
 }
 
-/// What a leaf must be.
-pub(super) fn check_leaf(leaf: &Certificate<'_>, times: &[UnixTime], purpose: Purpose) -> Result<(), Error> {
+/// Checks what a leaf must be, apart from who issued it.
+///
+/// # Errors
+/// [`Error`], by what is wrong first.
+pub fn check_leaf(leaf: &Certificate<'_>, times: &[UnixTime], purpose: Purpose) -> Result<(), Error> {
     check_any(leaf, times)?;
     if leaf.serial() == [0] {
         return Err(Error::Serial);
-    }
-    if leaf.is_self_issued() {
-        return Err(Error::SelfIssued);
     }
     if leaf.basic_constraints().is_some_and(|constraints| constraints.authority)
         || leaf.profile.name_constraints.is_some()
@@ -220,11 +220,18 @@ pub(super) fn check_leaf(leaf: &Certificate<'_>, times: &[UnixTime], purpose: Pu
         Purpose::CodeSigning => purposes.contains(purpose),
         Purpose::TimeStamping => purposes.is_only(purpose),
     });
-    if intended { Ok(()) } else { Err(Error::Purpose) }
+    if !intended {
+        return Err(Error::Purpose);
+    }
+    if leaf.is_self_issued() { Err(Error::SelfIssued) } else { Ok(()) }
 }
 
-/// What an authority must be that has `below` other authorities between it and the leaf.
-pub(super) fn check_authority(
+/// Checks what an authority must be that has `below` other authorities between it and the leaf, apart from who issued
+/// it.
+///
+/// # Errors
+/// [`Error`], by what is wrong first.
+pub fn check_authority(
     authority: &Certificate<'_>,
     below: usize,
     times: &[UnixTime],
