@@ -135,14 +135,18 @@ pub const PATH_LENGTH: usize = 5;
 /// up to [`PATH_LENGTH`], and room.
 pub const PATH_CANDIDATES: usize = 12;
 
-/// Scratch for the certificates of one authority of a trusted root, in bytes: [`PATH_LENGTH`] of the longest.
-pub const CHAIN_BYTES: usize = PATH_LENGTH * CERTIFICATE_BYTES;
+/// Scratch for the certificates of one authority of a trusted root, in bytes. The longest chain in use, three
+/// certificates with RSA keys, has 5 KB.
+pub const CHAIN_BYTES: usize = 2 * CERTIFICATE_BYTES;
 
 /// Most logs in one list of a trusted root. Sigstore's staging root has 4; the number is ours.
 pub const TRUSTED_LOGS: usize = 32;
 
 /// Most authorities in one list of a trusted root. GitHub's has 6; the number is ours.
 pub const TRUSTED_AUTHORITIES: usize = 64;
+
+/// Most signatures that the search for one path checks. An honest one checks 3; twins of names add a few.
+pub const PATH_OPERATIONS: u16 = 24;
 
 /// Most names that one name constraints extension lists.
 pub const NAME_CONSTRAINTS: usize = 32;
@@ -151,8 +155,9 @@ pub const NAME_CONSTRAINTS: usize = 32;
 /// workflows have 150.
 pub const IDENTITY_BYTES: usize = 1024;
 
-/// Scratch for what a certificate log signs, in bytes: a certificate, and an SCT's fields and extensions around it.
-pub const PRECERTIFICATE_BYTES: usize = 2 * CERTIFICATE_BYTES;
+/// Scratch for what a certificate log signs, in bytes: 48 of an SCT's fields, and less than the whole certificate, which
+/// has the SCT's extensions in it already.
+pub const PRECERTIFICATE_BYTES: usize = CERTIFICATE_BYTES + 64;
 
 /// Scratch for verifying one certificate against a trusted root, in bytes.
 pub const VERIFY_CERTIFICATE_BYTES: usize = CHAIN_BYTES + PRECERTIFICATE_BYTES;

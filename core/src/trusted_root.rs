@@ -198,20 +198,16 @@ enum Fraction {
     Some,
 }
 
-/// A `google.protobuf.Timestamp` as JSON: RFC 3339 in UTC, with up to nine digits of a fraction.
+/// A `google.protobuf.Timestamp` as JSON: RFC 3339.
 fn timestamp(value: Value<'_>) -> Result<(UnixTime, Fraction), Error> {
     let text = value.string()?.plain().ok_or(Error::ValidFor)?;
-    let (whole, fraction) = match text.split_once('.') {
-        Some((whole, rest)) => (whole, rest.strip_suffix('Z').ok_or(Error::ValidFor)?),
-        None => (text.strip_suffix('Z').ok_or(Error::ValidFor)?, "0"),
-    };
-    if !(1..=9).contains(&fraction.len()) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::ValidFor);
-    }
-    let mut spelled: heapless::String<20> = heapless::String::new();
-    spelled.push_str(whole).map_err(|_| Error::ValidFor)?;
-    spelled.push('Z').map_err(|_| Error::ValidFor)?;
-    let time = UnixTime::parse(&spelled).ok_or(Error::ValidFor)?;
-    let zero = fraction.bytes().all(|byte| byte == b'0');
+    let time = UnixTime::parse_rfc3339(text).ok_or(Error::ValidFor)?;
+    let fraction = text.split_once('.').map(|(_, fraction)| fraction).unwrap_or_default();
+    let mut digits = fraction.bytes().take_while(u8::is_ascii_digit);
+    let zero = digits.all(|digit| digit == b'0');
     Ok((time, if zero { Fraction::Zero } else { Fraction::Some }))
 }
+
+#[cfg(test)]
+#[path = "trusted_root_tests.rs"]
+mod tests;

@@ -2,8 +2,9 @@
 //!
 //! The search goes upwards: anchors first, then the other certificates that have the issuer's name, in order. A name is
 //! only a hint and the signature decides, so that two authorities of one name are told apart by their keys (T-49). Each
-//! certificate is used once on a path, a path has at most [`PATH_LENGTH`](limits::PATH_LENGTH) certificates, and each
-//! signature is taken from the [`Operations`] before it is checked: however the candidates are built, the search ends
+//! certificate is used once on a path, a path has at most [`PATH_LENGTH`](limits::PATH_LENGTH) certificates, and one
+//! search checks at most [`PATH_OPERATIONS`](limits::PATH_OPERATIONS) signatures, taken from the [`Operations`] before
+//! they are checked: however the candidates are built, the search ends, and leaves the rest of the verdict its share
 //! (T-46).
 //!
 //! Profiles (RFC 5280 section 6.1, narrowed):
@@ -84,8 +85,9 @@ pub fn verify_path<'a>(
         return Err(Error::TooManyCertificates);
     }
     check_leaf(leaf, times, purpose)?;
+    let own = Operations::at_most(limits::PATH_OPERATIONS);
     let mut search =
-        Search { intermediates, anchors, times, purpose, operations, closest: Error::UnknownIssuer };
+        Search { own, intermediates, anchors, times, purpose, operations, closest: Error::UnknownIssuer };
     search.run(leaf)
 }
 
@@ -95,6 +97,8 @@ struct Search<'s, 'a> {
     times: &'s [UnixTime],
     purpose: Purpose,
     operations: &'s mut Operations,
+    /// What is left of this search's own share.
+    own: Operations,
     /// Why the candidate failed that came closest.
     closest: Error,
 }
@@ -145,6 +149,7 @@ impl<'a> Search<'_, 'a> {
         if issuer.subject() != child.issuer() {
             return Ok(false);
         }
+        self.own.spend(1)?;
         self.operations.spend(1)?;
         let signed = issuer.public_key().and_then(|key| child.is_signed_by(&key));
         let holds = signed.and_then(|()| {
