@@ -15,12 +15,16 @@ use pullward_core::{encoding, limits};
 use pullward_tests::Corpora;
 use serde_json::{Value, json};
 
-/// The certificate in a PEM file, whatever stands around it.
+/// The certificates in a PEM file, whatever stands around them.
+fn certificates(pem: &str) -> Vec<Vec<u8>> {
+    let blocks = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let bodies = blocks.map(|block| block.split_once("-----END CERTIFICATE-----").unwrap().0);
+    bodies.map(|body| STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap()).collect()
+}
+
+/// The certificate in a PEM file.
 fn certificate(pem: &[u8]) -> Vec<u8> {
-    let text = std::str::from_utf8(pem).unwrap();
-    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----").unwrap();
-    let (body, _) = rest.split_once("-----END CERTIFICATE-----").unwrap();
-    STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap()
+    certificates(std::str::from_utf8(pem).unwrap()).remove(0)
 }
 
 /// What is expected of each row of kind `x509-certificate`: as an authority, and as a leaf.
@@ -233,4 +237,56 @@ fn the_certificate_of_every_bundle_that_passes_counts_and_names_who_signed() {
     println!(
         "bundles: {passed} certificates count, {failed} do not as expected, {without} rows without either"
     );
+}
+
+/// Certificates beside signatures, outside bundles: in DSSE's `cert`, and in cosign's annotations.
+fn legacy(document: &Value) -> Vec<Vec<Vec<u8>>> {
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let signatures = document["signatures"].as_array().into_iter().flatten();
+    let bare = signatures.map(|signature| text(signature, "cert"));
+    let layers = document["layers"].as_array().into_iter().flatten().map(|layer| &layer["annotations"]);
+    let annotated = layers.chain([document]).map(|annotations| {
+        text(annotations, "dev.sigstore.cosign/certificate") + &text(annotations, "dev.sigstore.cosign/chain")
+    });
+    bare.chain(annotated).map(|pem| certificates(&pem)).filter(|chain| !chain.is_empty()).collect()
+}
+
+#[test]
+fn certificates_outside_bundles_count_with_the_root_that_cosign_writes_behind_them() {
+    let Some(corpora) = Corpora::at_hand("certificates outside bundles") else { return };
+    let mut scratch = vec![0; limits::VERIFY_CERTIFICATE_BYTES];
+    let first_version = json!({ "mediaType": "=0.1" });
+    let (mut counted, mut with_root) = (0, 0);
+    for corpus in ["slsa-oci-att", "cosign-sig", "dsse-legacy-cert"] {
+        for row in corpora.manifest(corpus) {
+            let (id, inputs) = (row["id"].as_str().unwrap(), &row["inputs"]);
+            let chains_up =
+                row["expect"] == "pass" || row["expect_detail"]["cert_chains_to_public_good"] == true;
+            let Some(root) = inputs["trusted_root"].as_str().filter(|_| chains_up) else { continue };
+            let documents = match (inputs["oci_layout"].as_str(), inputs["annotations"].as_str()) {
+                (Some(layout), _) => corpora.files(&format!("{layout}/blobs/sha256")),
+                (None, Some(annotations)) => vec![corpora.bytes(annotations)],
+                (None, None) => {
+                    inputs["envelope"].as_str().map(|path| corpora.bytes(path)).into_iter().collect()
+                }
+            };
+            let documents = documents.iter().flat_map(|bytes| bytes.split(|byte| *byte == b'\n'));
+            let documents = documents.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+            let root = corpora.bytes(root);
+            for chain in documents.flat_map(|document| legacy(&document)) {
+                let time = Certificate::read(&chain[0]).unwrap().not_before();
+                let verified = verify(&first_version, &chain, &root, &[time], &mut scratch);
+                let verified = verified.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+                if let Some(identity) = inputs["identity"].as_str() {
+                    assert_eq!(verified.identity().subject().text(), identity, "{id}");
+                }
+                let last = Certificate::read(chain.last().unwrap()).unwrap();
+                with_root += usize::from(last.is_self_issued());
+                counted += 1;
+            }
+        }
+    }
+    println!("outside bundles: {counted} certificates count, {with_root} of them with a root sent along");
+    assert!(counted >= 20 && with_root >= 5, "{counted} {with_root}");
 }
