@@ -101,6 +101,43 @@ pub fn base64(text: impl Iterator<Item = u8>, alphabet: Alphabet, out: &mut [u8]
     Ok(written)
 }
 
+/// The standard base64 of some bytes, digit by digit and padded: what [`base64`] reads back.
+#[cfg(feature = "keyless")]
+pub fn to_base64(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    Base64Digits { bytes, group: [0; 4], left: 0 }
+}
+
+#[cfg(feature = "keyless")]
+struct Base64Digits<I> {
+    bytes: I,
+    /// The digits of the current group, the next one last.
+    group: [u8; 4],
+    left: usize,
+}
+
+#[cfg(feature = "keyless")]
+impl<I: Iterator<Item = u8>> Iterator for Base64Digits<I> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        if self.left == 0 {
+            let first = self.bytes.next()?;
+            let (second, third) = (self.bytes.next(), self.bytes.next());
+            let bits = u32::from_be_bytes([0, first, second.unwrap_or(0), third.unwrap_or(0)]);
+            let digit = |shift: u32| to_base64_digit(bits.wrapping_shr(shift) & 0x3f);
+            self.group = [
+                third.map_or(b'=', |_| digit(0)),
+                second.map_or(b'=', |_| digit(6)),
+                digit(12),
+                digit(18),
+            ];
+            self.left = 4;
+        }
+        self.left = self.left.saturating_sub(1);
+        self.group.get(self.left).copied()
+    }
+}
+
 /// Decodes 64 lower-case hex digits.
 ///
 /// # Errors
@@ -115,6 +152,12 @@ pub fn hex32(text: &str) -> Result<[u8; 32], Error> {
         *slot = hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?;
     }
     Ok(out)
+}
+
+/// The two lower-case hex digits of each byte.
+#[cfg(feature = "keyless")]
+pub fn to_hex(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    bytes.flat_map(|byte| [to_hex_digit(byte.wrapping_shr(4)), to_hex_digit(byte & 0xf)])
 }
 
 /// Encodes 32 bytes as 64 lower-case hex digits.
@@ -160,6 +203,12 @@ fn hex_digit(byte: u8) -> Result<u8, Error> {
 
 fn to_hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { nibble.wrapping_add(b'0') } else { nibble.wrapping_sub(10).wrapping_add(b'a') }
+}
+
+#[cfg(feature = "keyless")]
+fn to_base64_digit(value: u32) -> u8 {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    usize::try_from(value).ok().and_then(|value| ALPHABET.get(value)).copied().unwrap_or(b'=')
 }
 
 const NONE: u8 = 0xff;
@@ -251,6 +300,16 @@ mod tests {
     fn output_never_exceeds_its_room() {
         assert_eq!(base64("Zm9v".bytes(), Alphabet::Standard, &mut [0; 2]), Err(Error::TooLong));
         assert_eq!(base64("Zm8=".bytes(), Alphabet::Standard, &mut [0; 2]), Ok(2));
+    }
+
+    #[cfg(feature = "keyless")]
+    #[test]
+    fn encoded_base64_is_the_spelling_that_is_read() {
+        for bytes in [&b""[..], b"f", b"fo", b"foo", b"foob", &[0xfb, 0xff, 0xfe], &[0, 0, 0, 0]] {
+            let text: Vec<u8> = super::to_base64(bytes.iter().copied()).collect();
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(decode(&text, Alphabet::Standard).as_deref(), Ok(bytes), "{text}");
+        }
     }
 
     #[test]

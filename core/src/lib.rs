@@ -40,7 +40,11 @@ pub mod pattern;
 pub mod reference;
 pub mod signature;
 pub mod simple_signing;
+#[cfg(feature = "keyless")]
+pub mod threshold;
 pub mod time;
+#[cfg(feature = "keyless")]
+pub mod tlog;
 pub mod trust;
 pub mod verdict;
 pub mod verify;

@@ -1,0 +1,176 @@
+//! Merkle trees of transparency logs (RFC 9162 section 2.1, with SHA-256): inclusion and consistency proofs.
+//!
+//! A proof is only ever folded into a root, and the root compared with one that came from elsewhere: no hash that a
+//! proof brings is believed for itself (T-36). The length of a proof is fixed by index and size, and another length is
+//! an error (T-37, T-38). All sizes are `u64` and all arithmetic is total: there is no size that panics.
+//!
+//! Subtrees are those of the Merkle tree certificates draft (draft-ietf-plants-merkle-tree-certs, "Subtrees"): a range
+//! `[start, end)` whose start is a multiple of the smallest power of two that holds it. A whole tree is the subtree
+//! that starts at 0, so there is one algorithm for both.
+//!
+//! What this does *not* check: that a log has signed the root. That is `checkpoint`.
+
+use core::ops::Range;
+
+use sha2::{Digest as _, Sha256};
+
+/// A node's hash.
+pub type Hash = [u8; 32];
+
+/// Why a proof proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Error {
+    /// An index that the tree does not have, a tree that is smaller than it was, or a range that is no subtree.
+    Range,
+    /// More or fewer hashes than index and size demand.
+    Length,
+    /// The hashes lead to another root.
+    Root,
+}
+
+/// The hash of a leaf: SHA-256 over a zero byte and the entry.
+#[must_use]
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    Sha256::new_with_prefix([0]).chain_update(entry).finalize().into()
+}
+
+/// The hash of an inner node.
+fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
+}
+
+/// Checks that the tree of `size` leaves with this `root` has `leaf` at `index` (RFC 9162 section 2.1.3.2).
+///
+/// # Errors
+/// [`Error`].
+pub fn verify_inclusion(
+    leaf: &Hash,
+    index: u64,
+    size: u64,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), Error> {
+    let mut last = size.checked_sub(1).filter(|last| index <= *last).ok_or(Error::Range)?;
+    let mut at = index;
+    let mut hash = *leaf;
+    for sibling in proof {
+        if last == 0 {
+            return Err(Error::Length);
+        }
+        if is_right(at) || at == last {
+            hash = node_hash(sibling, &hash);
+            // The last node of an odd level moves up without a sibling.
+            let levels = if is_right(at) { 0 } else { at.trailing_zeros() };
+            at = shift(at, levels);
+            last = shift(last, levels);
+        } else {
+            hash = node_hash(&hash, sibling);
+        }
+        at = shift(at, 1);
+        last = shift(last, 1);
+    }
+    if last != 0 {
+        return Err(Error::Length);
+    }
+    if hash == *root { Ok(()) } else { Err(Error::Root) }
+}
+
+/// Checks that the subtree `range` with this `root` has `leaf` at `index` of the whole tree.
+///
+/// # Errors
+/// [`Error`].
+pub fn verify_subtree_inclusion(
+    leaf: &Hash,
+    index: u64,
+    range: &Range<u64>,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), Error> {
+    let size = subtree_size(range)?;
+    let index = index.checked_sub(range.start).ok_or(Error::Range)?;
+    verify_inclusion(leaf, index, size, proof, root)
+}
+
+/// Checks that the tree of `size` leaves with `root` continues the one of `old_size` leaves with `old_root` (RFC 9162
+/// section 2.1.4.2). The empty tree has no root that could be continued.
+///
+/// # Errors
+/// [`Error`].
+pub fn verify_consistency(
+    old_size: u64,
+    old_root: &Hash,
+    size: u64,
+    root: &Hash,
+    proof: &[Hash],
+) -> Result<(), Error> {
+    verify_subtree_consistency(&(0..old_size), old_root, size, root, proof)
+}
+
+/// Checks that the tree of `size` leaves with `root` contains the subtree `range` with `old_root`.
+///
+/// # Errors
+/// [`Error`].
+pub fn verify_subtree_consistency(
+    range: &Range<u64>,
+    old_root: &Hash,
+    size: u64,
+    root: &Hash,
+    proof: &[Hash],
+) -> Result<(), Error> {
+    subtree_size(range)?;
+    let mut first = range.start;
+    let mut last = range.end.checked_sub(1).ok_or(Error::Range)?;
+    let mut top = size.checked_sub(1).filter(|top| last <= *top).ok_or(Error::Range)?;
+    // Up to the largest node of the subtree that is a node of the tree too: the proof starts there.
+    while first != last && (last == top || is_right(last)) {
+        (first, last, top) = (shift(first, 1), shift(last, 1), shift(top, 1));
+    }
+    let (mut old, rest) = if first == last {
+        (*old_root, proof)
+    } else {
+        let (start, rest) = proof.split_first().ok_or(Error::Length)?;
+        (*start, rest)
+    };
+    let mut new = old;
+    for sibling in rest {
+        if top == 0 {
+            return Err(Error::Length);
+        }
+        if is_right(last) || last == top {
+            if first < last {
+                old = node_hash(sibling, &old);
+            }
+            new = node_hash(sibling, &new);
+            let levels = if is_right(last) { 0 } else { last.trailing_zeros() };
+            (first, last, top) = (shift(first, levels), shift(last, levels), shift(top, levels));
+        } else {
+            new = node_hash(&new, sibling);
+        }
+        (first, last, top) = (shift(first, 1), shift(last, 1), shift(top, 1));
+    }
+    if top != 0 {
+        return Err(Error::Length);
+    }
+    if old == *old_root && new == *root { Ok(()) } else { Err(Error::Root) }
+}
+
+/// Leaves of a subtree; an error for a range that is none.
+fn subtree_size(range: &Range<u64>) -> Result<u64, Error> {
+    let size = range.end.checked_sub(range.start).filter(|size| *size > 0).ok_or(Error::Range)?;
+    // Beyond 2^63 leaves only the range that starts at 0 is a subtree.
+    let aligned = match size.checked_next_power_of_two() {
+        Some(width) => range.start & width.wrapping_sub(1) == 0,
+        None => range.start == 0,
+    };
+    if aligned { Ok(size) } else { Err(Error::Range) }
+}
+
+/// Whether a node is the right child of its parent.
+fn is_right(index: u64) -> bool {
+    index & 1 == 1
+}
+
+/// A node's ancestor, `levels` up. Past the top there is only the root.
+fn shift(index: u64, levels: u32) -> u64 {
+    index.checked_shr(levels).unwrap_or(0)
+}
