@@ -125,12 +125,8 @@ impl<I: Iterator<Item = u8>> Iterator for Base64Digits<I> {
             let (second, third) = (self.bytes.next(), self.bytes.next());
             let bits = u32::from_be_bytes([0, first, second.unwrap_or(0), third.unwrap_or(0)]);
             let digit = |shift: u32| to_base64_digit(bits.wrapping_shr(shift) & 0x3f);
-            self.group = [
-                third.map_or(b'=', |_| digit(0)),
-                second.map_or(b'=', |_| digit(6)),
-                digit(12),
-                digit(18),
-            ];
+            self.group =
+                [third.map_or(b'=', |_| digit(0)), second.map_or(b'=', |_| digit(6)), digit(12), digit(18)];
             self.left = 4;
         }
         self.left = self.left.saturating_sub(1);

@@ -213,14 +213,7 @@ pub fn verify_entry<'r>(
         (Some(_), None, Inclusion::ProofOrPromise) => ShownBy::Promise,
         (Some(_), None, Inclusion::Proof) | (None, None, _) => return Err(Error::NoInclusion),
     };
-    Ok(VerifiedEntry {
-        log_id: log.id,
-        operator: log.operator,
-        window: log.window,
-        kind,
-        time,
-        shown_by,
-    })
+    Ok(VerifiedEntry { log_id: log.id, operator: log.operator, window: log.window, kind, time, shown_by })
 }
 
 fn verify_proof(proof: &Proof<'_>, leaf: &Hash, log: &LogKey<'_>, budget: &mut Budget) -> Result<(), Error> {

@@ -114,9 +114,9 @@ impl<'n> Checkpoint<'n> {
     fn may_name(&self, name: &str) -> bool {
         match self.origin.strip_prefix(name) {
             Some("") => true,
-            Some(rest) => rest.strip_prefix(" - ").is_some_and(|tree| {
-                !tree.is_empty() && tree.bytes().all(|byte| byte.is_ascii_digit())
-            }),
+            Some(rest) => rest
+                .strip_prefix(" - ")
+                .is_some_and(|tree| !tree.is_empty() && tree.bytes().all(|byte| byte.is_ascii_digit())),
             None => false,
         }
     }

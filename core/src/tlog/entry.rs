@@ -52,6 +52,7 @@ pub struct Entry<'a> {
     pub(super) inclusion: Inclusion,
     pub(super) log_id: Hash,
     pub(super) log_index: u64,
+    /// Kind and version; cosign's annotation does not say them.
     pub(super) kind: Option<(Text<'a>, Text<'a>)>,
     /// In base64.
     pub(super) body: &'a str,
@@ -96,13 +97,9 @@ impl<'a> Entry<'a> {
         let [index, id, kind, time, promise, proof, body] =
             value.object()?.fields(names, UnknownKeys::Skip)?.map(present);
         let [id] = required(id, "logId")?.object()?.fields(["keyId"], UnknownKeys::Skip)?;
-        let kind = match kind {
-            Some(kind) => {
-                let [kind, version] = kind.object()?.fields(["kind", "version"], UnknownKeys::Skip)?;
-                Some((required(kind, "kind")?.string()?, required(version, "version")?.string()?))
-            }
-            None => None,
-        };
+        let [kind, version] =
+            required(kind, "kindVersion")?.object()?.fields(["kind", "version"], UnknownKeys::Skip)?;
+        let kind = (required(kind, "kind")?.string()?, required(version, "version")?.string()?);
         let promise = match promise {
             Some(promise) => {
                 let names = ["signedEntryTimestamp"];
@@ -116,7 +113,7 @@ impl<'a> Entry<'a> {
             log_id: hash(required(present(id), "keyId")?)?,
             // protobuf's JSON leaves a zero out.
             log_index: index.map_or(Ok(0), number)?,
-            kind,
+            kind: Some(kind),
             body: read_body(required(body, "canonicalizedBody")?)?,
             integrated_time: time.map_or(Ok(0), number)?,
             promise,

@@ -103,10 +103,14 @@ pub fn verify_consistency(
     root: &Hash,
     proof: &[Hash],
 ) -> Result<(), Error> {
+    if old_size == 0 {
+        return Err(Error::Range);
+    }
     verify_subtree_consistency(&(0..old_size), old_root, size, root, proof)
 }
 
-/// Checks that the tree of `size` leaves with `root` contains the subtree `range` with `old_root`.
+/// Checks that the tree of `size` leaves with `root` contains the subtree `range` with `old_root`. Every tree contains
+/// the empty subtree, whose root is the hash of nothing; that says nothing about `root`.
 ///
 /// # Errors
 /// [`Error`].
@@ -117,6 +121,14 @@ pub fn verify_subtree_consistency(
     root: &Hash,
     proof: &[Hash],
 ) -> Result<(), Error> {
+    if range.start == range.end && range.end <= size {
+        let nothing: Hash = Sha256::digest([]).into();
+        return match (proof, *old_root == nothing) {
+            ([], true) => Ok(()),
+            ([], false) => Err(Error::Root),
+            _ => Err(Error::Length),
+        };
+    }
     subtree_size(range)?;
     let mut first = range.start;
     let mut last = range.end.checked_sub(1).ok_or(Error::Range)?;
