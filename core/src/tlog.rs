@@ -24,6 +24,10 @@ pub mod entry;
 pub mod leaf;
 pub mod merkle;
 mod set;
+#[cfg(test)]
+mod test_log;
+#[cfg(test)]
+mod tests;
 
 use checkpoint::Checkpoint;
 use entry::{Entry, Inclusion, Proof};
