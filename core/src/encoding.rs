@@ -101,37 +101,39 @@ pub fn base64(text: impl Iterator<Item = u8>, alphabet: Alphabet, out: &mut [u8]
     Ok(written)
 }
 
-/// The standard base64 of some bytes, digit by digit and padded: what [`base64`] reads back.
+/// Bytes that become one line of base64, as PEM has them.
 #[cfg(feature = "keyless")]
-pub fn to_base64(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
-    Base64Digits { bytes, group: [0; 4], left: 0 }
-}
+pub const LINE_BYTES: usize = 48;
 
+/// Digits of a line of base64.
 #[cfg(feature = "keyless")]
-struct Base64Digits<I> {
-    bytes: I,
-    /// The digits of the current group, the next one last.
-    group: [u8; 4],
-    left: usize,
-}
+pub const LINE_DIGITS: usize = LINE_BYTES / 3 * 4;
 
+/// Encodes up to [`LINE_BYTES`] as standard base64, padded, into the front of `out`, and returns how many digits that
+/// are; more bytes are not looked at. What [`base64`] reads back.
 #[cfg(feature = "keyless")]
-impl<I: Iterator<Item = u8>> Iterator for Base64Digits<I> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        if self.left == 0 {
-            let first = self.bytes.next()?;
-            let (second, third) = (self.bytes.next(), self.bytes.next());
-            let bits = u32::from_be_bytes([0, first, second.unwrap_or(0), third.unwrap_or(0)]);
-            let digit = |shift: u32| to_base64_digit(bits.wrapping_shr(shift) & 0x3f);
-            self.group =
-                [third.map_or(b'=', |_| digit(0)), second.map_or(b'=', |_| digit(6)), digit(12), digit(18)];
-            self.left = 4;
-        }
-        self.left = self.left.saturating_sub(1);
-        self.group.get(self.left).copied()
+pub fn to_base64(bytes: &[u8], out: &mut [u8; LINE_DIGITS]) -> usize {
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let (quads, _) = out.as_chunks_mut::<4>();
+    let mut quads = quads.iter_mut();
+    for ([first, second, third], quad) in groups.iter().zip(quads.by_ref()) {
+        *quad = digits_of(*first, *second, *third);
     }
+    let last = match rest {
+        [first] => digits_of(*first, 0, 0).first_chunk().map(|[a, b]| [*a, *b, b'=', b'=']),
+        [first, second] => digits_of(*first, *second, 0).first_chunk().map(|[a, b, c]| [*a, *b, *c, b'=']),
+        _ => None,
+    };
+    if let (Some(last), Some(quad)) = (last, quads.next()) {
+        *quad = last;
+    }
+    bytes.len().min(LINE_BYTES).div_ceil(3).saturating_mul(4)
+}
+
+#[cfg(feature = "keyless")]
+fn digits_of(first: u8, second: u8, third: u8) -> [u8; 4] {
+    let bits = u32::from_be_bytes([0, first, second, third]);
+    [18, 12, 6, 0].map(|shift: u32| to_base64_digit(bits.wrapping_shr(shift)))
 }
 
 /// Decodes 64 lower-case hex digits.
@@ -148,12 +150,6 @@ pub fn hex32(text: &str) -> Result<[u8; 32], Error> {
         *slot = hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?;
     }
     Ok(out)
-}
-
-/// The two lower-case hex digits of each byte.
-#[cfg(feature = "keyless")]
-pub fn to_hex(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
-    bytes.flat_map(|byte| [to_hex_digit(byte.wrapping_shr(4)), to_hex_digit(byte & 0xf)])
 }
 
 /// Encodes 32 bytes as 64 lower-case hex digits.
@@ -201,10 +197,12 @@ fn to_hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { nibble.wrapping_add(b'0') } else { nibble.wrapping_sub(10).wrapping_add(b'a') }
 }
 
+/// The digit of the lowest six bits.
 #[cfg(feature = "keyless")]
-fn to_base64_digit(value: u32) -> u8 {
+fn to_base64_digit(bits: u32) -> u8 {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    usize::try_from(value).ok().and_then(|value| ALPHABET.get(value)).copied().unwrap_or(b'=')
+    let [value, ..] = (bits & 0x3f).to_le_bytes();
+    ALPHABET.get(usize::from(value)).copied().unwrap_or(b'=')
 }
 
 const NONE: u8 = 0xff;
@@ -301,11 +299,19 @@ mod tests {
     #[cfg(feature = "keyless")]
     #[test]
     fn encoded_base64_is_the_spelling_that_is_read() {
-        for bytes in [&b""[..], b"f", b"fo", b"foo", b"foob", &[0xfb, 0xff, 0xfe], &[0, 0, 0, 0]] {
-            let text: Vec<u8> = super::to_base64(bytes.iter().copied()).collect();
-            let text = String::from_utf8(text).unwrap();
-            assert_eq!(decode(&text, Alphabet::Standard).as_deref(), Ok(bytes), "{text}");
+        let all: Vec<u8> = (0..super::LINE_BYTES).map(|i| u8::try_from(i * 37 % 256).unwrap()).collect();
+        for length in 0..=all.len() {
+            let mut line = [0; super::LINE_DIGITS];
+            let digits = super::to_base64(&all[..length], &mut line);
+            let text = core::str::from_utf8(&line[..digits]).unwrap();
+            assert_eq!(decode(text, Alphabet::Standard).as_deref(), Ok(&all[..length]), "{text}");
         }
+        let mut line = [0; super::LINE_DIGITS];
+        let digits = super::to_base64(b"foob", &mut line);
+        assert_eq!(&line[..digits], b"Zm9vYg==");
+        // More than a line is not looked at.
+        assert_eq!(super::to_base64(&[0xff; 60], &mut line), super::LINE_DIGITS);
+        assert_eq!(line, [b'/'; super::LINE_DIGITS]);
     }
 
     #[test]

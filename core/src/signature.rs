@@ -154,11 +154,9 @@ impl<'m> Message<'m> {
     }
 
     fn hash<D: sha2::Digest>(&self) -> sha2::digest::Output<D> {
-        let mut hash = D::new_with_prefix(self.bytes);
+        let hash = D::new_with_prefix(self.bytes);
         #[cfg(feature = "keyless")]
-        for piece in self.more {
-            hash.update(piece);
-        }
+        let hash = self.more.iter().fold(hash, D::chain_update);
         hash.finalize()
     }
 

@@ -41,9 +41,9 @@ impl Key {
         // An INTEGER that begins with a set bit would be negative.
         let sign: &[u8] = if modulus.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
         let number = self.length.saturating_add(sign.len());
-        let key = number.saturating_add(4 + EXPONENT.len());
+        let key = number.saturating_add(AROUND_MODULUS);
         let bits = key.saturating_add(4 + 1);
-        let whole = bits.saturating_add(4 + 2 + RSA_ENCRYPTION.len());
+        let whole = bits.saturating_add(AROUND_KEY);
         super::spki::joined(&[
             &header(SEQUENCE, whole),
             &[SEQUENCE, 13],
@@ -136,6 +136,14 @@ fn header(tag: u8, length: usize) -> [u8; 4] {
 /// INTEGER 65,537.
 #[cfg(feature = "keyless")]
 const EXPONENT: &[u8] = &[INTEGER, 3, 1, 0, 1];
+
+/// Bytes of a key beside its modulus: the modulus' header, and the exponent.
+#[cfg(feature = "keyless")]
+const AROUND_MODULUS: usize = 4 + EXPONENT.len();
+
+/// Bytes of an SPKI beside the content of its BIT STRING: that one's header, and the algorithm.
+#[cfg(feature = "keyless")]
+const AROUND_KEY: usize = 4 + 2 + RSA_ENCRYPTION.len();
 
 /// OBJECT IDENTIFIER rsaEncryption, NULL.
 const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];

@@ -7,7 +7,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::merkle::Hash;
-use crate::encoding::{self, Alphabet};
+use crate::encoding::{self, Alphabet, LINE_BYTES, LINE_DIGITS};
 
 /// The body is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,19 +59,16 @@ impl<'a> Body<'a> {
         Ok(byte)
     }
 
-    /// Steps over exactly these bytes.
-    pub(super) fn expect(&mut self, bytes: impl IntoIterator<Item = u8>) -> Result<(), Differs> {
-        for byte in bytes {
-            if self.next()? != Some(byte) {
-                return Err(Differs);
-            }
-        }
-        Ok(())
+    /// Steps over exactly this text.
+    pub(super) fn expect(&mut self, text: &str) -> Result<(), Differs> {
+        self.write(text.as_bytes())
     }
 
-    /// Steps over exactly this text.
-    pub(super) fn expect_text(&mut self, text: &str) -> Result<(), Differs> {
-        self.expect(text.bytes())
+    /// Steps over exactly the base64 of these bytes.
+    pub(super) fn expect_base64(&mut self, bytes: &[u8]) -> Result<(), Differs> {
+        let mut encoder = Base64::new(self);
+        encoder.write(bytes)?;
+        encoder.finish()
     }
 
     /// Steps over bytes that need no escape, up to a quotation mark and past it, and keeps them.
@@ -121,19 +118,82 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Where what a body should be is written to.
+pub(super) trait Sink {
+    /// Writes the next bytes; in the end, they are those of the body, or the body differs.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Differs>;
+}
+
+/// Writing to a body is comparing with it.
+impl Sink for Body<'_> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Differs> {
+        while !bytes.is_empty() {
+            self.peek()?;
+            let here = self.window.get(self.at..self.end).unwrap_or_default();
+            let length = here.len().min(bytes.len());
+            let (now, later) = bytes.split_at_checked(length).ok_or(Differs)?;
+            if length == 0 || here.get(..length) != Some(now) {
+                return Err(Differs);
+            }
+            self.at = self.at.saturating_add(length);
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the base64 of what is written to it.
+pub(super) struct Base64<'s, S> {
+    sink: &'s mut S,
+    held: [u8; LINE_BYTES],
+    length: usize,
+}
+
+impl<'s, S: Sink> Base64<'s, S> {
+    pub(super) fn new(sink: &'s mut S) -> Self {
+        Self { sink, held: [0; LINE_BYTES], length: 0 }
+    }
+
+    /// Writes the bytes that are left, and the padding.
+    pub(super) fn finish(mut self) -> Result<(), Differs> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Differs> {
+        let mut line = [0; LINE_DIGITS];
+        let digits = encoding::to_base64(self.held.get(..self.length).unwrap_or_default(), &mut line);
+        self.length = 0;
+        self.sink.write(line.get(..digits).unwrap_or_default())
+    }
+}
+
+impl<S: Sink> Sink for Base64<'_, S> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Differs> {
+        while !bytes.is_empty() {
+            let room = self.held.get_mut(self.length..).unwrap_or_default();
+            let (now, later) = bytes.split_at_checked(room.len()).unwrap_or((bytes, &[]));
+            for (slot, byte) in room.iter_mut().zip(now) {
+                *slot = *byte;
+            }
+            self.length = self.length.saturating_add(now.len());
+            bytes = later;
+            if self.length == LINE_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Body, Differs};
-    use crate::encoding::to_base64;
+    use super::{Base64, Body, Differs, Sink as _};
     use crate::tlog::merkle::leaf_hash;
+    use crate::tlog::test_log::base64 as encode;
 
     extern crate std;
     use std::string::String;
     use std::vec::Vec;
-
-    fn encode(bytes: &[u8]) -> String {
-        String::from_utf8(to_base64(bytes.iter().copied()).collect()).unwrap()
-    }
 
     #[test]
     fn what_was_compared_is_what_is_hashed_at_every_length() {
@@ -141,7 +201,7 @@ mod tests {
             let bytes: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let text = encode(&bytes);
             let mut body = Body::new(&text);
-            assert_eq!(body.expect(bytes.iter().copied()), Ok(()), "{length}");
+            assert_eq!(body.write(&bytes), Ok(()), "{length}");
             assert_eq!(body.end(), Ok(leaf_hash(&bytes)), "{length}");
         }
     }
@@ -149,17 +209,17 @@ mod tests {
     #[test]
     fn a_body_that_is_longer_shorter_or_other_differs() {
         let text = encode(b"abcd");
-        assert_eq!(Body::new(&text).expect_text("abcde"), Err(Differs));
-        assert_eq!(Body::new(&text).expect_text("abXd"), Err(Differs));
+        assert_eq!(Body::new(&text).expect("abcde"), Err(Differs));
+        assert_eq!(Body::new(&text).expect("abXd"), Err(Differs));
         let mut body = Body::new(&text);
-        assert_eq!(body.expect_text("abc"), Ok(()));
+        assert_eq!(body.expect("abc"), Ok(()));
         assert_eq!(body.end(), Err(Differs));
-        assert_eq!(Body::new("").expect_text("a"), Err(Differs));
+        assert_eq!(Body::new("").expect("a"), Err(Differs));
     }
 
     #[test]
     fn base64_of_another_spelling_is_no_body() {
-        let long = encode(&[b'a'; 300]);
+        let long = encode([b'a'; 300]);
         for text in [
             "YWJjZA".into(),
             "YWJjZA=".into(),
@@ -167,7 +227,7 @@ mod tests {
             "YWJj\n".into(),
             "YW-j".into(),
             // Padding inside, at a window's end and elsewhere.
-            std::format!("YWJjZA==YWJj"),
+            "YWJjZA==YWJj".into(),
             std::format!("{}=={}", &long[..254], &long[256..]),
         ] {
             let text: String = text;
@@ -182,18 +242,36 @@ mod tests {
     }
 
     #[test]
+    fn base64_within_base64_is_written_in_any_pieces() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for length in [0, 1, 2, 3, 47, 48, 49, 96, 100, 256] {
+            let bytes = &bytes[..length];
+            let text = encode(encode(encode(bytes)));
+            for piece in [1, 2, 3, 5, 47, 48, 49, 300] {
+                let mut body = Body::new(&text);
+                let mut outer = Base64::new(&mut body);
+                let mut inner = Base64::new(&mut outer);
+                bytes.chunks(piece).for_each(|piece| inner.write(piece).unwrap());
+                inner.finish().unwrap();
+                outer.finish().unwrap();
+                assert!(body.end().is_ok(), "{length} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
     fn words_hashes_and_strings_end_where_they_should() {
-        let take = |text: &str| Body::new(&encode(text.as_bytes())).take_word::<4>();
+        let take = |text: &str| Body::new(&encode(text)).take_word::<4>();
         assert_eq!(take("abcd\"").as_deref(), Ok("abcd"));
         for wrong in ["abcde\"", "ab", "a\\\"", "a b\"", "\u{e9}\""] {
             assert_eq!(take(wrong), Err(Differs), "{wrong}");
         }
-        let hash = |text: &str| Body::new(&encode(text.as_bytes())).skip_hash();
+        let hash = |text: &str| Body::new(&encode(text)).skip_hash();
         assert_eq!(hash(&"0f".repeat(32)), Ok(()));
         for wrong in ["0f".repeat(31), "0F".repeat(32), "0\"".repeat(32)] {
             assert_eq!(hash(&wrong), Err(Differs), "{wrong}");
         }
-        let string = |text: &str| Body::new(&encode(text.as_bytes())).skip_string();
+        let string = |text: &str| Body::new(&encode(text)).skip_string();
         assert_eq!(string("a\\\"b\\\\\""), Ok(()));
         for wrong in ["a", "a\\\"", "a\n\""] {
             assert_eq!(string(wrong), Err(Differs), "{wrong}");

@@ -183,3 +183,194 @@ fn read_size(line: &str) -> Option<u64> {
     let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
     line.parse().ok().filter(|_| plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkpoint, Error};
+    use crate::limits;
+    use crate::tlog::test_log::{TestLog, base64, sha256};
+    use crate::verify::Budget;
+
+    extern crate std;
+    use std::string::{String, ToString as _};
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    fn log() -> TestLog {
+        TestLog::new(200, "log.example", "")
+    }
+
+    fn text(origin: &str) -> String {
+        format!("{origin}\n7\n{}\n", base64(sha256("root")))
+    }
+
+    fn verify(note: &str, log: &TestLog) -> Result<(), Error> {
+        Checkpoint::read(note)?.verify(&log.key(), &mut Budget::new())
+    }
+
+    #[test]
+    fn the_logs_own_signature_is_found_among_others() {
+        let (log, other) = (log(), TestLog::new(201, "witness.example", ""));
+        for origin in ["log.example", "log.example - 2605736670972794746"] {
+            let text = text(origin);
+            let own = log.line("log.example", &text);
+            let witness = other.line("witness.example", &text);
+            // By a key of the log that the root does not have.
+            let second = other.line("log.example", &text);
+            for signatures in
+                [vec![&own], vec![&own, &witness], vec![&witness, &own], vec![&second, &witness, &own]]
+            {
+                let signatures: String = signatures.into_iter().cloned().collect();
+                assert_eq!(verify(&format!("{text}\n{signatures}"), &log), Ok(()), "{origin} {signatures}");
+            }
+            assert_eq!(verify(&format!("{text}\n{witness}{second}"), &log), Err(Error::NotSigned));
+        }
+    }
+
+    #[test]
+    fn other_lines_are_signed_too() {
+        let log = log();
+        let text = format!("{}Timestamp: 1689177396617352539\nmore\n", text("log.example"));
+        let note = format!("{text}\n{}", log.line("log.example", &text));
+        assert_eq!(verify(&note, &log), Ok(()));
+        for changed in [
+            note.replace("more", "less"),
+            note.replace("Timestamp: 16", "Timestamp: 17"),
+            note.replace("more\n", ""),
+            note.replace("more", "more\nmore"),
+        ] {
+            assert_eq!(verify(&changed, &log), Err(Error::Signature), "{changed}");
+        }
+    }
+
+    #[test]
+    fn the_name_that_signs_is_the_origin() {
+        let log = log();
+        for (origin, name) in [
+            ("other.example", "log.example"),
+            ("log.example", "other.example"),
+            ("log.example.evil", "log.example"),
+            ("log.example - ", "log.example"),
+            ("log.example - 12x", "log.example"),
+            ("log.example -12", "log.example"),
+            ("log.example/tree", "log.example"),
+            ("x log.example", "log.example"),
+        ] {
+            let text = text(origin);
+            let note = format!("{text}\n{}", log.line(name, &text));
+            assert_eq!(verify(&note, &log), Err(Error::NotSigned), "{origin} {name}");
+        }
+    }
+
+    #[test]
+    fn a_hint_of_another_key_is_not_the_logs() {
+        let (log, other) = (log(), TestLog::new(201, "log.example", ""));
+        let text = text("log.example");
+        let forge = |hint: &TestLog, key: &TestLog| {
+            let value = [&hint.id()[..4], &key.sign(&text)].concat();
+            verify(&format!("{text}\n\u{2014} log.example {}\n", base64(value)), &log)
+        };
+        assert_eq!(forge(&log, &log), Ok(()));
+        assert_eq!(forge(&other, &log), Err(Error::NotSigned));
+        assert_eq!(forge(&other, &other), Err(Error::NotSigned));
+        assert_eq!(forge(&log, &other), Err(Error::Signature));
+    }
+
+    #[test]
+    fn a_note_has_one_form() {
+        let log = log();
+        let text = text("log.example");
+        let own = log.line("log.example", &text);
+        let good = format!("{text}\n{own}");
+        assert_eq!(verify(&good, &log), Ok(()));
+        let root = base64(sha256("root"));
+        for (note, error) in [
+            (String::new(), Error::Note),
+            (text.clone(), Error::Note),
+            (good.replace('\n', "\r\n"), Error::Note),
+            (good.replace("log.example\n7", "log.example\u{0}\n7"), Error::Note),
+            (good.replace("log.example\n7", "log.example\u{85}\n7"), Error::Note),
+            (good.replacen("log.example", "", 1), Error::Origin),
+            (format!("\n{good}"), Error::Origin),
+            (good.replacen("log.example\n", "", 1), Error::Size),
+            (good.replace("\n7\n", "\n"), Error::Size),
+            (good.replace("\n7\n", "\n07\n"), Error::Size),
+            (good.replace("\n7\n", "\n+7\n"), Error::Size),
+            (good.replace("\n7\n", "\n-7\n"), Error::Size),
+            (good.replace("\n7\n", "\n 7\n"), Error::Size),
+            (good.replace("\n7\n", "\n7.0\n"), Error::Size),
+            (good.replace("\n7\n", "\n18446744073709551616\n"), Error::Size),
+            (good.replace("\n7\n", "\n18446744073709551615\n"), Error::Signature),
+            (good.replacen(&format!("{root}\n"), "", 1), Error::Root),
+            (good.replacen(&root, "AAAA", 1), Error::Root),
+            (good.replacen(&root, &format!("AAAA{root}"), 1), Error::Root),
+            (good.replacen(&root, root.trim_end_matches('='), 1), Error::Root),
+            (good.replacen(&root, &format!("{root} "), 1), Error::Root),
+            (format!("{text}\n"), Error::NotSigned),
+            (good.trim_end().to_string(), Error::NotSigned),
+            (format!("{good}\n"), Error::Note),
+            (format!("{good}more"), Error::NotSigned),
+            (format!("{good}more\n"), Error::Note),
+            (good.replace('\u{2014}', "-"), Error::Note),
+            (good.replace("\u{2014} log.example", "\u{2014} "), Error::Note),
+            (good.replace("\u{2014} log.example", "\u{2014}log.example"), Error::Note),
+            (good.replace("\u{2014} log.example", "\u{2014} log example"), Error::Note),
+            (good.replace("\u{2014} log.example", "\u{2014} log+example"), Error::Note),
+            (format!("{good}\u{2014} witness.example AAAAAA==\n"), Error::Note),
+            (format!("{good}\u{2014} witness.example AAAAAA\n"), Error::Note),
+            (format!("{good}\u{2014} witness.example \n"), Error::Note),
+            (format!("{good}{own}"), Error::DuplicateSignature),
+            (good.replacen("\n7\n", "\n8\n", 1), Error::Signature),
+        ] {
+            assert_eq!(verify(&note, &log), Err(error), "{note:?}");
+        }
+    }
+
+    #[test]
+    fn signatures_are_bounded_and_not_cut() {
+        let log = log();
+        let text = text("log.example");
+        let many = |count: usize| {
+            let witnesses: Vec<String> =
+                (1..count).map(|i| format!("\u{2014} w{i} {}\n", base64([0; 12]))).collect();
+            format!("{text}\n{}{}", witnesses.concat(), log.line("log.example", &text))
+        };
+        assert_eq!(verify(&many(limits::NOTE_SIGNATURES), &log), Ok(()));
+        assert_eq!(verify(&many(limits::NOTE_SIGNATURES + 1), &log), Err(Error::TooManySignatures));
+    }
+
+    #[cfg(feature = "ed25519")]
+    #[test]
+    fn the_hint_of_an_ed25519_key_is_bound_to_the_name() {
+        use crate::signature::PublicKey;
+        use crate::tlog::LogKey;
+        use ed25519_dalek::{Signer as _, SigningKey};
+
+        let secret = SigningKey::from_bytes(&[9; 32]);
+        let bytes = secret.verifying_key().to_bytes();
+        let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let key = PublicKey::from_spki(&[&prefix[..], &bytes].concat()).unwrap();
+        let named = |name: &str| sha256([name.as_bytes(), b"\n\x01", &bytes].concat());
+        let plain = key.id().0;
+        let ask = |id: [u8; 32], hint: [u8; 32], name: &str| {
+            let text = text(name);
+            let value = [&hint[..4], &secret.sign(text.as_bytes()).to_bytes()].concat();
+            let note = format!("{text}\n\u{2014} {name} {}\n", base64(value));
+            let log = LogKey {
+                id,
+                checkpoint_hint: *id.first_chunk().unwrap(),
+                key: key.clone(),
+                ..TestLog::new(1, "", "").key()
+            };
+            Checkpoint::read(&note)?.verify(&log, &mut Budget::new())
+        };
+        let id = named("log.example");
+        assert_eq!(ask(id, id, "log.example"), Ok(()));
+        // Rekor v1 hints at the key alone.
+        assert_eq!(ask(plain, plain, "log.example"), Ok(()));
+        assert_eq!(ask(id, id, "other.example"), Err(Error::NotSigned));
+        assert_eq!(ask(id, named("other.example"), "other.example"), Err(Error::NotSigned));
+        assert_eq!(ask(id, plain, "log.example"), Err(Error::NotSigned));
+        assert_eq!(ask(sha256("else"), sha256("else"), "log.example"), Err(Error::NotSigned));
+    }
+}

@@ -248,3 +248,173 @@ fn hash(value: Value<'_>) -> Result<Hash, Error> {
         Err(error) => Err(Error::Encoding(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Error, Inclusion};
+    use crate::encoding;
+    use crate::json;
+    use crate::limits;
+    use crate::tlog::test_log::{Signed, TestLog, base64, hex};
+
+    extern crate std;
+    use std::format;
+    use std::string::String;
+
+    const KIND: &str = "dsse 0.0.1";
+
+    fn good() -> String {
+        TestLog::new(200, "rekor.example", "").whole(KIND, &Signed::new(1))
+    }
+
+    fn read(text: &str) -> Result<(u64, u64, bool, bool), Error> {
+        let entry = Entry::read(json::parse(text.as_bytes())?, Inclusion::Proof)?;
+        if let Some(proof) = &entry.proof {
+            proof.hashes()?;
+            proof.note()?;
+        }
+        Ok((entry.log_index, entry.integrated_time, entry.promise.is_some(), entry.proof.is_some()))
+    }
+
+    #[test]
+    fn numbers_are_strings_of_plain_digits_or_numbers() {
+        let good = good();
+        for (old, new, expected) in [
+            ("\"1005\"", "1005", Ok((1005, 1_700_000_000, true, true))),
+            ("\"1005\"", "\"0\"", Ok((0, 1_700_000_000, true, true))),
+            ("\"1005\"", "null", Ok((0, 1_700_000_000, true, true))),
+            ("\"1005\"", "\"18446744073709551615\"", Ok((u64::MAX, 1_700_000_000, true, true))),
+            ("\"1005\"", "\"18446744073709551616\"", Err(Error::Number)),
+            ("\"1005\"", "\"-1\"", Err(Error::Number)),
+            ("\"1005\"", "-1", Err(Error::Number)),
+            ("\"1005\"", "\"+1\"", Err(Error::Number)),
+            ("\"1005\"", "\"01\"", Err(Error::Number)),
+            ("\"1005\"", "\"\"", Err(Error::Number)),
+            ("\"1005\"", "\" 1\"", Err(Error::Number)),
+            ("\"1005\"", "\"1e3\"", Err(Error::Number)),
+            ("\"1005\"", "1.0", Err(Error::Number)),
+            ("\"1005\"", "\"\\u0031\"", Err(Error::Number)),
+            ("\"1005\"", "true", Err(Error::Number)),
+            ("\"1005\"", "[1]", Err(Error::Number)),
+            ("\"1700000000\"", "\"-1\"", Err(Error::Number)),
+            ("\"11\"", "\"-11\"", Err(Error::Number)),
+            ("\"5\"", "-5", Err(Error::Number)),
+        ] {
+            assert_eq!(read(&good.replacen(old, new, 1)), expected, "{old} {new}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_needed_has_to_be_there_once_and_to_hold_something() {
+        let good = good();
+        assert_eq!(read(&good), Ok((1005, 1_700_000_000, true, true)));
+        let missing = |name| Err(Error::Json(json::Error::MissingKey(name)));
+        for name in
+            ["logId", "keyId", "kindVersion", "kind", "version", "canonicalizedBody", "rootHash", "treeSize"]
+        {
+            let key = format!("\"{name}\":");
+            assert_eq!(read(&good.replacen(&key, "\"other\":", 1)), missing(name), "{name}");
+            let twice = good.replacen(&key, &format!("{key}null,{key}"), 1);
+            assert_eq!(read(&twice), Err(Error::Json(json::Error::DuplicateKey(name))), "{name}");
+            let twin = good.replacen(&key, &format!("\"{}\":0,{key}", name.to_uppercase()), 1);
+            assert_eq!(read(&twin), Err(Error::Json(json::Error::TwinKey(name))), "{name}");
+        }
+        for name in
+            ["inclusionPromise", "inclusionProof", "checkpoint", "integratedTime", "logIndex", "hashes"]
+        {
+            let key = format!("\"{name}\":");
+            let twice = good.replacen(&key, &format!("{key}null,{key}"), 1);
+            assert_eq!(read(&twice), Err(Error::Json(json::Error::DuplicateKey(name))), "{name}");
+        }
+        for (old, name) in
+            [("\"signedEntryTimestamp\":", "signedEntryTimestamp"), ("\"envelope\":", "envelope")]
+        {
+            assert_eq!(read(&good.replace(old, "\"other\":")), missing(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_type_is_an_error() {
+        let good = good();
+        let wrong = Err(Error::Json(json::Error::WrongType));
+        for name in
+            ["logId", "keyId", "kindVersion", "kind", "version", "canonicalizedBody", "rootHash", "hashes"]
+        {
+            for value in ["7", "true"] {
+                let text = good.replacen(&format!("\"{name}\":"), &format!("\"{name}\":{value},\"x\":"), 1);
+                assert_eq!(read(&text), wrong, "{name} {value}");
+            }
+        }
+        for name in ["inclusionPromise", "inclusionProof", "checkpoint", "signedEntryTimestamp", "envelope"] {
+            let text = good.replacen(&format!("\"{name}\":"), &format!("\"{name}\":[],\"x\":"), 1);
+            assert_eq!(read(&text), wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_32_bytes_and_at_most_64() {
+        let good = good();
+        let id = base64(TestLog::new(200, "", "").id());
+        for (value, error) in [
+            (base64([0; 31]), Error::HashLength),
+            (base64([0; 33]), Error::HashLength),
+            (String::new(), Error::HashLength),
+            (base64([0; 32]).replace('=', ""), Error::Encoding(encoding::Error::Length)),
+            ("-".repeat(43) + "=", Error::Encoding(encoding::Error::Character)),
+        ] {
+            assert_eq!(read(&good.replace(&id, &value)), Err(error), "{value}");
+            let hashes = format!("\"hashes\":[\"{value}\"],\"x\":");
+            assert_eq!(read(&good.replace("\"hashes\":", &hashes)), Err(error), "{value}");
+        }
+        for (count, expected) in [
+            (limits::PROOF_HASHES, Ok((1005, 1_700_000_000, true, true))),
+            (limits::PROOF_HASHES + 1, Err(Error::TooManyHashes)),
+        ] {
+            let list = std::vec![format!("\"{}\"", base64([0; 32])); count].join(",");
+            assert_eq!(read(&good.replace("\"hashes\":", &format!("\"hashes\":[{list}],\"x\":"))), expected);
+        }
+    }
+
+    #[test]
+    fn bodies_and_notes_are_bounded_before_they_are_read() {
+        let good = good();
+        let long = "A".repeat(limits::LOG_ENTRY_TEXT_BYTES + 1);
+        let text = good.replace("\"canonicalizedBody\":\"", &format!("\"canonicalizedBody\":\"{long}"));
+        assert_eq!(read(&text), Err(Error::TooLarge));
+        let text =
+            good.replace("\"envelope\":\"", &format!("\"envelope\":\"{}", &long[..limits::NOTE_BYTES]));
+        assert_eq!(read(&text), Err(Error::CheckpointTooLarge));
+    }
+
+    #[test]
+    fn an_annotation_is_complete_or_nothing() {
+        let id = hex(&TestLog::new(200, "", "").id());
+        let good = format!(
+            r#"{{"SignedEntryTimestamp":"AAAA","Payload":{{"body":"e30=","integratedTime":7,"logIndex":8,"logID":"{id}"}}}}"#
+        );
+        let read = |text: &str| {
+            let entry = Entry::read_annotation(text.as_bytes())?;
+            assert_eq!(entry.inclusion, Inclusion::ProofOrPromise);
+            Ok((entry.log_index, entry.integrated_time, entry.promise.is_some(), entry.proof.is_some()))
+        };
+        assert_eq!(read(&good), Ok((8, 7, true, false)));
+        for name in ["SignedEntryTimestamp", "Payload", "body", "integratedTime", "logIndex", "logID"] {
+            let missing = Err(Error::Json(json::Error::MissingKey(name)));
+            let key = format!("\"{name}\":");
+            assert_eq!(read(&good.replace(&key, "\"other\":")), missing, "{name}");
+            let null = good.replace(&key, &format!("{key}null,\"x\":"));
+            assert_eq!(read(&null), missing, "{name}");
+            let twice = good.replace(&key, &format!("{key}null,{key}"));
+            assert_eq!(read(&twice), Err(Error::Json(json::Error::DuplicateKey(name))), "{name}");
+        }
+        assert_eq!(read(&good.replace(":7", ":-7")), Err(Error::Number));
+        assert_eq!(
+            read(&good.replace(&id, &id.to_uppercase())),
+            Err(Error::Encoding(encoding::Error::Character))
+        );
+        assert_eq!(read(&good.replace(&id, &id[2..])), Err(Error::Encoding(encoding::Error::Length)));
+        for text in ["", "null", "[]", "{}x", "\u{feff}{}"] {
+            assert!(matches!(read(text), Err(Error::Json(_))), "{text:?}");
+        }
+    }
+}

@@ -27,9 +27,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::body::{Body, Differs};
+use super::body::{Base64, Body, Differs, Sink as _};
 use super::merkle::Hash;
-use crate::encoding::{to_base64, to_hex};
+use crate::encoding::{self, LINE_BYTES, LINE_DIGITS};
 use crate::signature::{KeyType, Message, PublicKey};
 
 /// What was verified: an entry that speaks about anything else speaks about nothing here.
@@ -188,11 +188,11 @@ pub fn rebuild(body: &str, signed: &SignedMaterial<'_>) -> Result<(Kind, Hash), 
 /// Reads the head that all bodies share, up to the value of `spec`.
 fn kind_of(body: &mut Body<'_>) -> Result<Kind, Error> {
     let mut head = || {
-        body.expect_text(r#"{"apiVersion":""#)?;
+        body.expect(r#"{"apiVersion":""#)?;
         let version = body.take_word::<16>()?;
-        body.expect_text(r#","kind":""#)?;
+        body.expect(r#","kind":""#)?;
         let kind = body.take_word::<16>()?;
-        body.expect_text(r#","spec":"#)?;
+        body.expect(r#","spec":"#)?;
         Ok((kind, version))
     };
     let (kind, version) = head().map_err(|Differs| Error::Kind)?;
@@ -227,15 +227,15 @@ fn write_hashedrekord(
     signed: &SignedMaterial<'_>,
     body: &mut Body<'_>,
 ) -> Result<(), Differs> {
-    body.expect_text(r#"{"data":{"hash":{"algorithm":""#)?;
-    body.expect_text(digest.name())?;
-    body.expect_text(r#"","value":""#)?;
-    body.expect(to_hex(digest.bytes().iter().copied()))?;
-    body.expect_text(r#""}},"signature":{"content":""#)?;
-    body.expect(base64_of(signed.signature))?;
-    body.expect_text(r#"","publicKey":{"content":""#)?;
+    body.expect(r#"{"data":{"hash":{"algorithm":""#)?;
+    body.expect(digest.name())?;
+    body.expect(r#"","value":""#)?;
+    write_hex(digest.bytes(), body)?;
+    body.expect(r#""}},"signature":{"content":""#)?;
+    body.expect_base64(signed.signature)?;
+    body.expect(r#"","publicKey":{"content":""#)?;
     write_pem(signed.verifier, Layout::Canonical, body)?;
-    body.expect_text(r#""}}}}"#)
+    body.expect(r#""}}}}"#)
 }
 
 fn write_hashedrekord_v2(
@@ -247,34 +247,34 @@ fn write_hashedrekord_v2(
         Verifier::Certificate { key, .. } => (key, "x509Certificate"),
         Verifier::Key(key) => (key, "publicKey"),
     };
-    body.expect_text(r#"{"hashedRekordV002":{"data":{"algorithm":""#)?;
-    body.expect_text(digest.enum_name())?;
-    body.expect_text(r#"","digest":""#)?;
-    body.expect(base64_of(digest.bytes()))?;
-    body.expect_text(r#""},"signature":{"content":""#)?;
-    body.expect(base64_of(signed.signature))?;
-    body.expect_text(r#"","verifier":{"keyDetails":""#)?;
-    body.expect_text(key_details(key, digest)?)?;
-    body.expect_text(r#"",""#)?;
-    body.expect_text(member)?;
-    body.expect_text(r#"":{"rawBytes":""#)?;
+    body.expect(r#"{"hashedRekordV002":{"data":{"algorithm":""#)?;
+    body.expect(digest.enum_name())?;
+    body.expect(r#"","digest":""#)?;
+    body.expect_base64(digest.bytes())?;
+    body.expect(r#""},"signature":{"content":""#)?;
+    body.expect_base64(signed.signature)?;
+    body.expect(r#"","verifier":{"keyDetails":""#)?;
+    body.expect(key_details(key, digest)?)?;
+    body.expect(r#"",""#)?;
+    body.expect(member)?;
+    body.expect(r#"":{"rawBytes":""#)?;
     match signed.verifier {
-        Verifier::Certificate { der, .. } => body.expect(base64_of(der))?,
-        Verifier::Key(key) => body.expect(base64_of(&key.spki()))?,
+        Verifier::Certificate { der, .. } => body.expect_base64(der)?,
+        Verifier::Key(key) => body.expect_base64(&key.spki())?,
     }
-    body.expect_text(r#""}}}}}}"#)
+    body.expect(r#""}}}}}}"#)
 }
 
 fn write_dsse(payload: &[u8], signed: &SignedMaterial<'_>, body: &mut Body<'_>) -> Result<(), Differs> {
-    body.expect_text(r#"{"envelopeHash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#"{"envelopeHash":{"algorithm":"sha256","value":""#)?;
     body.skip_hash()?;
-    body.expect_text(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
     write_sha256(payload, body)?;
-    body.expect_text(r#""},"signatures":[{"signature":""#)?;
-    body.expect(base64_of(signed.signature))?;
-    body.expect_text(r#"","verifier":""#)?;
+    body.expect(r#""},"signatures":[{"signature":""#)?;
+    body.expect_base64(signed.signature)?;
+    body.expect(r#"","verifier":""#)?;
     write_pem(signed.verifier, Layout::Canonical, body)?;
-    body.expect_text(r#""}]}}"#)
+    body.expect(r#""}]}}"#)
 }
 
 fn write_intoto(
@@ -283,13 +283,13 @@ fn write_intoto(
     signed: &SignedMaterial<'_>,
     body: &mut Body<'_>,
 ) -> Result<(), Differs> {
-    body.expect_text(r#"{"content":{"hash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#"{"content":{"hash":{"algorithm":"sha256","value":""#)?;
     write_sha256(document, body)?;
-    body.expect_text(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
     write_sha256(payload, body)?;
-    body.expect_text(r#""}},"publicKey":""#)?;
+    body.expect(r#""}},"publicKey":""#)?;
     write_pem(signed.verifier, Layout::Canonical, body)?;
-    body.expect_text(r#""}}"#)
+    body.expect(r#""}}"#)
 }
 
 /// Payload and signature stand in base64 of base64: Rekor encodes what was in the uploaded envelope once more.
@@ -300,34 +300,34 @@ fn write_intoto_v2(
     signed: &SignedMaterial<'_>,
     body: &mut Body<'_>,
 ) -> Result<(), Differs> {
-    body.expect_text(r#"{"content":{"envelope":{"payload"#)?;
+    body.expect(r#"{"content":{"envelope":{"payload"#)?;
     // Rekor itself leaves the payload out; entries of other logs have it.
     if body.peek()? == Some(b'"') {
-        body.expect_text(r#"":""#)?;
-        body.expect(to_base64(base64_of(payload)))?;
-        body.expect_text(r#"","payload"#)?;
+        body.expect(r#"":""#)?;
+        write_base64_twice(payload, body)?;
+        body.expect(r#"","payload"#)?;
     }
-    body.expect_text(r#"Type":""#)?;
+    body.expect(r#"Type":""#)?;
     // Types never need an escape; one that does is not the type of anything that is read here.
     if payload_type.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
         return Err(Differs);
     }
-    body.expect_text(payload_type)?;
-    body.expect_text(r#"","signatures":[{""#)?;
+    body.expect(payload_type)?;
+    body.expect(r#"","signatures":[{""#)?;
     if body.peek()? == Some(b'k') {
-        body.expect_text(r#"keyid":""#)?;
+        body.expect(r#"keyid":""#)?;
         body.skip_string()?;
-        body.expect_text(r#",""#)?;
+        body.expect(r#",""#)?;
     }
-    body.expect_text(r#"publicKey":""#)?;
+    body.expect(r#"publicKey":""#)?;
     write_pem(signed.verifier, layout, body)?;
-    body.expect_text(r#"","sig":""#)?;
-    body.expect(to_base64(base64_of(signed.signature)))?;
-    body.expect_text(r#""}]},"hash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#"","sig":""#)?;
+    write_base64_twice(signed.signature, body)?;
+    body.expect(r#""}]},"hash":{"algorithm":"sha256","value":""#)?;
     body.skip_hash()?;
-    body.expect_text(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
+    body.expect(r#""},"payloadHash":{"algorithm":"sha256","value":""#)?;
     write_sha256(payload, body)?;
-    body.expect_text(r#""}}}}"#)
+    body.expect(r#""}}}}"#)
 }
 
 /// How a PEM text is laid out.
@@ -347,11 +347,8 @@ impl Layout {
     /// The most frequent ones of real logs first.
     const ALL: [Self; 4] = [Self::Unterminated, Self::Canonical, Self::OneLineUnterminated, Self::OneLine];
 
-    fn columns(self) -> usize {
-        match self {
-            Self::Canonical | Self::Unterminated => 64,
-            Self::OneLine | Self::OneLineUnterminated => usize::MAX,
-        }
+    fn breaks_lines(self) -> bool {
+        matches!(self, Self::Canonical | Self::Unterminated)
     }
 
     fn end(self) -> &'static str {
@@ -364,29 +361,56 @@ impl Layout {
 
 /// The base64 of the verifier's PEM.
 fn write_pem(verifier: Verifier<'_>, layout: Layout, body: &mut Body<'_>) -> Result<(), Differs> {
-    match verifier {
-        Verifier::Certificate { der, .. } => body.expect(to_base64(pem("CERTIFICATE", der, layout))),
-        Verifier::Key(key) => body.expect(to_base64(pem("PUBLIC KEY", &key.spki(), layout))),
+    let spki;
+    let (label, der) = match verifier {
+        Verifier::Certificate { der, .. } => ("CERTIFICATE", der),
+        Verifier::Key(key) => {
+            spki = key.spki();
+            ("PUBLIC KEY", spki.as_slice())
+        }
+    };
+    let mut text = Base64::new(body);
+    for part in ["-----BEGIN ", label, "-----"] {
+        text.write(part.as_bytes())?;
     }
+    for (place, bytes) in der.chunks(LINE_BYTES).enumerate() {
+        if place == 0 || layout.breaks_lines() {
+            text.write(b"\n")?;
+        }
+        let mut line = [0; LINE_DIGITS];
+        let digits = encoding::to_base64(bytes, &mut line);
+        text.write(line.get(..digits).unwrap_or_default())?;
+    }
+    for part in ["\n-----END ", label, "-----", layout.end()] {
+        text.write(part.as_bytes())?;
+    }
+    text.finish()
 }
 
-fn pem<'a>(label: &'static str, der: &'a [u8], layout: Layout) -> impl Iterator<Item = u8> + use<'a> {
-    let columns = layout.columns();
-    let lines = base64_of(der).enumerate().flat_map(move |(place, digit)| {
-        let breaks = place > 0 && place.checked_rem(columns) == Some(0);
-        breaks.then_some(b'\n').into_iter().chain([digit])
-    });
-    let head = ["-----BEGIN ", label, "-----\n"].into_iter().flat_map(str::bytes);
-    head.chain(lines).chain(["\n-----END ", label, "-----", layout.end()].into_iter().flat_map(str::bytes))
+fn write_base64_twice(bytes: &[u8], body: &mut Body<'_>) -> Result<(), Differs> {
+    let mut outer = Base64::new(body);
+    let mut inner = Base64::new(&mut outer);
+    inner.write(bytes)?;
+    inner.finish()?;
+    outer.finish()
 }
 
-fn base64_of(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    to_base64(bytes.iter().copied())
+fn write_hex(bytes: &[u8], body: &mut Body<'_>) -> Result<(), Differs> {
+    // SHA-2's digests are 32, 48 and 64 bytes.
+    let (pieces, rest) = bytes.as_chunks::<32>();
+    for piece in pieces {
+        body.write(&encoding::to_hex32(piece))?;
+    }
+    let mut last = [0; 32];
+    for (slot, byte) in last.iter_mut().zip(rest) {
+        *slot = *byte;
+    }
+    let digits = encoding::to_hex32(&last);
+    body.write(digits.get(..rest.len().saturating_mul(2)).unwrap_or_default())
 }
 
 fn write_sha256(bytes: &[u8], body: &mut Body<'_>) -> Result<(), Differs> {
-    let hash: Hash = Sha256::digest(bytes).into();
-    body.expect(to_hex(hash.into_iter()))
+    body.write(&encoding::to_hex32(&Sha256::digest(bytes).into()))
 }
 
 /// The digest that an envelope's signature is over, by the kind of key. Ed25519 signs no digest, and Rekor v2 takes no
@@ -413,5 +437,192 @@ fn key_details(key: &PublicKey, digest: SignedDigest<'_>) -> Result<&'static str
             _ => Err(Differs),
         },
         _ => Err(Differs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Error, Kind, SignedDigest, SignedMaterial, Verifier, rebuild};
+    use crate::signature::Message;
+    use crate::tlog::merkle::leaf_hash;
+    use crate::tlog::test_log::{KINDS, Signed, TYPE, base64, hex, sha256};
+
+    extern crate std;
+    use std::format;
+    use std::string::String;
+
+    fn ask(kind: &str, body: &str, signed: &Signed) -> Result<(), Error> {
+        let found = signed.with(kind, |signed| rebuild(&base64(body), signed));
+        found.map(|(_, leaf)| assert_eq!(leaf, leaf_hash(body.as_bytes())))
+    }
+
+    #[test]
+    fn the_leaf_is_the_hash_of_what_was_compared() {
+        let signed = Signed::new(1);
+        for kind in KINDS {
+            assert_eq!(ask(kind, &signed.body(kind), &signed), Ok(()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_body_may_change_but_those_that_say_nothing() {
+        let signed = Signed::new(1);
+        for kind in KINDS {
+            let good = signed.body(kind);
+            // The hash of the envelope as it was uploaded.
+            let free = good.find(&hex(&sha256("as uploaded"))).map(|at| at..at + 64);
+            assert_eq!(free.is_some(), ["dsse 0.0.1", "intoto 0.0.2"].contains(&kind));
+            let mut passed = 0;
+            for at in 0..good.len() {
+                for bit in 0..7 {
+                    let mut bytes = good.clone().into_bytes();
+                    bytes[at] ^= 1 << bit;
+                    let found = signed.with(kind, |signed| rebuild(&base64(&bytes), signed));
+                    if found.is_ok() {
+                        assert!(free.as_ref().is_some_and(|free| free.contains(&at)), "{kind} {at}");
+                        assert_eq!(found.map(|found| found.1), Ok(leaf_hash(&bytes)));
+                        passed += 1;
+                    }
+                }
+            }
+            assert_eq!(passed > 0, free.is_some(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_about_its_content_only() {
+        let signed = Signed::new(1);
+        let message = Message::new(&signed.pae);
+        let verifier = Verifier::Certificate { der: &signed.certificate, key: &signed.key };
+        let envelope = |document| Content::Envelope {
+            payload_type: TYPE,
+            payload: &signed.payload,
+            message: &message,
+            document,
+        };
+        let digest = Content::Digest(SignedDigest::Sha256(&signed.digest));
+        for (kind, content) in [
+            ("hashedrekord 0.0.1", envelope(None)),
+            ("hashedrekord 0.0.2", envelope(None)),
+            ("hashedrekord 0.0.2 envelope", digest),
+            ("dsse 0.0.1", digest),
+            ("intoto 0.0.1", digest),
+            // Without the uploaded bytes its hash is about nothing.
+            ("intoto 0.0.1", envelope(None)),
+            ("intoto 0.0.2", digest),
+        ] {
+            let signed_ = SignedMaterial { content, signature: &signed.signature, verifier };
+            assert_eq!(rebuild(&base64(signed.body(kind)), &signed_).err(), Some(Error::Differs), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_written_where_no_certificate_is() {
+        let signed = Signed::new(1);
+        let spki = signed.key.spki();
+        let digits = base64(&spki);
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n",
+            &digits[..64],
+            &digits[64..]
+        );
+        let message = Message::new(&signed.pae);
+        let other = Signed::new(2).key;
+        for kind in KINDS {
+            let body = signed
+                .body(kind)
+                .replace(&base64(signed.pem()), &base64(&pem))
+                .replace("x509Certificate", "publicKey")
+                .replace(&base64(&signed.certificate), &digits);
+            let content = if kind.starts_with("hashedrekord") && !kind.ends_with("envelope") {
+                Content::Digest(SignedDigest::Sha256(&signed.digest))
+            } else {
+                Content::Envelope {
+                    payload_type: TYPE,
+                    payload: &signed.payload,
+                    message: &message,
+                    document: Some(&signed.document),
+                }
+            };
+            let ask = |verifier| {
+                rebuild(&base64(&body), &SignedMaterial { content, signature: &signed.signature, verifier })
+                    .map(|found| found.0)
+            };
+            assert!(ask(Verifier::Key(&signed.key)).is_ok(), "{kind}");
+            assert_eq!(ask(Verifier::Key(&other)), Err(Error::Differs), "{kind}");
+            let certificate = Verifier::Certificate { der: &signed.certificate, key: &signed.key };
+            assert_eq!(ask(certificate), Err(Error::Differs), "{kind}");
+            // A certificate's bytes that stand as a key, and the reverse.
+            let spki = Verifier::Certificate { der: &spki, key: &signed.key };
+            assert_eq!(ask(spki), Err(Error::Differs), "{kind}");
+        }
+    }
+
+    #[test]
+    fn only_intoto_2_has_pem_in_several_spellings() {
+        let signed = Signed::new(1);
+        let canonical = signed.pem();
+        let digits = base64(&signed.certificate);
+        let line = format!("-----BEGIN CERTIFICATE-----\n{digits}\n-----END CERTIFICATE-----");
+        let spellings: [(String, bool); 9] = [
+            (canonical.trim_end().into(), true),
+            (line.clone(), true),
+            (format!("{line}\n"), true),
+            (format!("{line}\n\n"), false),
+            (format!("\n{line}"), false),
+            (canonical.replace('\n', "\r\n"), false),
+            (canonical.replace("CERTIFICATE", "PUBLIC KEY"), false),
+            (format!("{canonical}{canonical}"), false),
+            (line.replace("-----\n", "-----"), false),
+        ];
+        for (pem, allowed) in spellings {
+            for kind in ["hashedrekord 0.0.1", "dsse 0.0.1", "intoto 0.0.1", "intoto 0.0.2"] {
+                let body = signed.body(kind).replace(&base64(&canonical), &base64(&pem));
+                let expected = if allowed && kind == "intoto 0.0.2" { Ok(()) } else { Err(Error::Differs) };
+                assert_eq!(ask(kind, &body, &signed), expected, "{kind} {pem}");
+            }
+        }
+    }
+
+    #[test]
+    fn intoto_2_may_have_a_key_id_and_the_payload() {
+        let signed = Signed::new(1);
+        let kind = "intoto 0.0.2";
+        let good = signed.body(kind);
+        let payload = base64(base64(&signed.payload));
+        let other = base64(base64("other"));
+        for (old, new, expected) in [
+            ("{\"publicKey\"", "{\"keyid\":\"\",\"publicKey\"".into(), Ok(())),
+            ("{\"publicKey\"", "{\"keyid\":\"SHA256:a\\\"b\",\"publicKey\"".into(), Ok(())),
+            ("{\"publicKey\"", "{\"keyid\":1,\"publicKey\"".into(), Err(Error::Differs)),
+            ("{\"publicKey\"", "{\"keyid\":\"\",\"keyid\":\"\",\"publicKey\"".into(), Err(Error::Differs)),
+            ("{\"payloadType\"", format!("{{\"payload\":\"{payload}\",\"payloadType\""), Ok(())),
+            ("{\"payloadType\"", format!("{{\"payload\":\"{other}\",\"payloadType\""), Err(Error::Differs)),
+            ("vnd.in-toto", "vnd.other".into(), Err(Error::Differs)),
+            ("}]}", "},{}]}".into(), Err(Error::Differs)),
+        ] {
+            let body = good.replacen(old, &new, 1);
+            assert_ne!(body, good);
+            assert_eq!(ask(kind, &body, &signed), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_known_by_exact_name_and_version() {
+        for (kind, version, expected) in [
+            ("hashedrekord", "0.0.1", Some(Kind::HashedRekord1)),
+            ("hashedrekord", "0.0.2", Some(Kind::HashedRekord2)),
+            ("dsse", "0.0.1", Some(Kind::Dsse1)),
+            ("intoto", "0.0.1", Some(Kind::Intoto1)),
+            ("intoto", "0.0.2", Some(Kind::Intoto2)),
+            ("dsse", "0.0.2", None),
+            ("hashedrekord", "0.0.3", None),
+            ("hashedrekord", "", None),
+            ("HashedRekord", "0.0.1", None),
+            ("rekord", "0.0.1", None),
+            ("", "", None),
+        ] {
+            assert_eq!(Kind::from_names(kind, version), expected, "{kind} {version}");
+        }
     }
 }

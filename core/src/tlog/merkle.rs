@@ -186,3 +186,142 @@ fn is_right(index: u64) -> bool {
 fn shift(index: u64, levels: u32) -> u64 {
     index.checked_shr(levels).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Error, Hash, leaf_hash, verify_consistency, verify_inclusion, verify_subtree_consistency,
+        verify_subtree_inclusion,
+    };
+    use crate::tlog::test_log::{proof_of, root_of, sha256};
+
+    extern crate std;
+    use std::vec::Vec;
+
+    fn leaves(size: usize) -> Vec<Hash> {
+        (0..size).map(|i| leaf_hash(&i.to_be_bytes())).collect()
+    }
+
+    fn wide(number: usize) -> u64 {
+        u64::try_from(number).unwrap()
+    }
+
+    #[test]
+    fn every_leaf_of_every_small_tree_is_proven_in_its_place_only() {
+        for size in 1..=65 {
+            let leaves = leaves(size);
+            let root = root_of(&leaves);
+            for (index, leaf) in leaves.iter().enumerate() {
+                let proof = proof_of(index, &leaves);
+                let ask = |leaf, at: usize, size: usize| {
+                    verify_inclusion(leaf, wide(at), wide(size), &proof, &root)
+                };
+                assert_eq!(ask(leaf, index, size), Ok(()), "{index} of {size}");
+                for other in (0..size).filter(|other| *other != index) {
+                    assert_ne!(ask(leaf, other, size), Ok(()), "{index} as {other} of {size}");
+                    assert_eq!(ask(&leaves[other], index, size), Err(Error::Root), "{other} at {index}");
+                }
+                assert_eq!(ask(leaf, size, size), Err(Error::Range));
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_and_no_hash_of_a_proof_may_change() {
+        for (index, size) in [(0, 4096), (4095, 4096), (2731, 4095), (4000, 4001), (5, 11), (0, 1)] {
+            let leaves = leaves(size);
+            let root = root_of(&leaves);
+            let (index_, size_) = (wide(index), wide(size));
+            let ask = |proof: &[Hash]| verify_inclusion(&leaves[index], index_, size_, proof, &root);
+            let good = proof_of(index, &leaves);
+            assert_eq!(ask(&good), Ok(()));
+            for place in 0..good.len() {
+                for bit in 0..256 {
+                    let mut bad = good.clone();
+                    bad[place][bit / 8] ^= 1 << (bit % 8);
+                    assert_eq!(ask(&bad), Err(Error::Root), "{place} {bit}");
+                }
+                let mut missing = good.clone();
+                missing.remove(place);
+                assert_eq!(ask(&missing), Err(Error::Length));
+                let mut twice = good.clone();
+                twice.insert(place, good[place]);
+                assert_eq!(ask(&twice), Err(Error::Length));
+                let mut reordered = good.clone();
+                reordered.rotate_left(1);
+                assert!(good.len() == 1 || ask(&reordered) == Err(Error::Root));
+            }
+            let longer = [&good[..], &[root]].concat();
+            assert_eq!(ask(&longer), Err(Error::Length));
+        }
+    }
+
+    #[test]
+    fn no_size_and_no_index_panics() {
+        let hashes = [sha256("x"); 65];
+        let edges = [0, 1, 2, 3, 1 << 62, 1 << 63, (1 << 63) + 1, u64::MAX - 1, u64::MAX];
+        for size in edges {
+            for index in edges {
+                for length in [0, 1, 62, 63, 64, 65] {
+                    let proof = &hashes[..length];
+                    let root = sha256("root");
+                    assert_ne!(verify_inclusion(&hashes[0], index, size, proof, &root), Ok(()));
+                    assert_ne!(verify_consistency(index, &hashes[0], size, &root, proof), Ok(()));
+                    for end in edges {
+                        let range = &(index..end);
+                        assert_ne!(verify_subtree_inclusion(&hashes[0], size, range, proof, &root), Ok(()));
+                        assert_ne!(verify_subtree_consistency(range, &hashes[0], size, &root, proof), Ok(()));
+                    }
+                }
+            }
+        }
+        // The longest proof there is.
+        let last = u64::MAX - 1;
+        assert_eq!(verify_inclusion(&hashes[0], 0, u64::MAX, &hashes[..64], &hashes[0]), Err(Error::Root));
+        assert_eq!(verify_inclusion(&hashes[0], 0, u64::MAX, &hashes[..63], &hashes[0]), Err(Error::Length));
+        assert_eq!(verify_inclusion(&hashes[0], last, last, &hashes, &hashes[0]), Err(Error::Range));
+    }
+
+    #[test]
+    fn a_tree_continues_only_what_it_was() {
+        for size in 1..=33_usize {
+            let leaves = leaves(size);
+            let (root, other) = (root_of(&leaves), sha256("other"));
+            for old in 1..=size {
+                let old_root = root_of(&leaves[..old]);
+                let proof = consistency_of(old, &leaves, true);
+                let ask = |old: usize, old_root, size: usize, proof: &[Hash]| {
+                    verify_consistency(wide(old), old_root, wide(size), &root, proof)
+                };
+                assert_eq!(ask(old, &old_root, size, &proof), Ok(()), "{old} to {size}");
+                assert_eq!(ask(old, &other, size, &proof), Err(Error::Root), "{old} to {size}");
+                assert_eq!(ask(old, &old_root, size, &[&proof[..], &[root]].concat()), Err(Error::Length));
+                for place in 0..proof.len() {
+                    let mut bad = proof.clone();
+                    bad[place][0] ^= 1;
+                    assert_eq!(ask(old, &old_root, size, &bad), Err(Error::Root), "{old} to {size}");
+                    bad.remove(place);
+                    assert_eq!(ask(old, &old_root, size, &bad), Err(Error::Length), "{old} to {size}");
+                }
+                assert_eq!(ask(size + 1, &old_root, size, &proof), Err(Error::Range));
+                assert_eq!(ask(0, &old_root, size, &proof), Err(Error::Range));
+            }
+        }
+    }
+
+    /// RFC 9162 section 2.1.4.1, by its definition.
+    fn consistency_of(old: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {
+        if old == leaves.len() {
+            return if known { Vec::new() } else { std::vec![root_of(leaves)] };
+        }
+        let half = leaves.len().next_power_of_two() / 2;
+        let (left, right) = leaves.split_at(half);
+        let (mut proof, sibling) = if old <= half {
+            (consistency_of(old, left, known), root_of(right))
+        } else {
+            (consistency_of(old.wrapping_sub(half), right, false), root_of(left))
+        };
+        proof.push(sibling);
+        proof
+    }
+}

@@ -51,3 +51,55 @@ fn decimal(number: u64) -> Result<heapless::String<20>, Error> {
     write!(digits, "{number}").map_err(|_| Error::Promise)?;
     Ok(digits)
 }
+
+#[cfg(all(test, feature = "ed25519"))]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::verify;
+    use crate::signature::PublicKey;
+    use crate::tlog::entry::Entry;
+    use crate::tlog::test_log::{TestLog, base64, hex};
+    use crate::tlog::{Error, LogKey};
+    use crate::verify::Budget;
+
+    extern crate std;
+    use std::format;
+
+    #[test]
+    fn an_ed25519_log_signs_the_same_text() {
+        let secret = SigningKey::from_bytes(&[9; 32]);
+        let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let spki = [&prefix[..], &secret.verifying_key().to_bytes()].concat();
+        let key = PublicKey::from_spki(&spki).unwrap();
+        let log = LogKey { id: key.id().0, key, ..TestLog::new(1, "", "").key() };
+        let id = hex(&log.id);
+        let text =
+            format!(r#"{{"body":"e30=","integratedTime":7,"logID":"{id}","logIndex":18446744073709551615}}"#);
+        let annotation = |set: &[u8]| {
+            let set = base64(set);
+            format!(r#"{{"SignedEntryTimestamp":"{set}","Payload":{text}}}"#)
+        };
+        let ask = |annotation: &str| {
+            let entry = Entry::read_annotation(annotation.as_bytes()).unwrap();
+            verify(&entry, entry.promise.unwrap(), &log, &mut Budget::new())
+        };
+        let set = secret.sign(text.as_bytes()).to_bytes();
+        let good = annotation(&set);
+        assert_eq!(ask(&good), Ok(()));
+        assert_eq!(ask(&good.replace("e30=", "e31=")), Err(Error::Promise));
+        assert_eq!(ask(&good.replace("Time\":7", "Time\":8")), Err(Error::Promise));
+        assert_eq!(ask(&good.replace("615}", "614}")), Err(Error::Promise));
+        for at in 0..set.len() {
+            let mut forged = set;
+            forged[at] ^= 1;
+            assert_eq!(ask(&annotation(&forged)), Err(Error::Promise), "{at}");
+        }
+        // A point of small order, which the strict form refuses: the identity.
+        let mut weak = set;
+        weak[..32].fill(0);
+        weak[0] = 1;
+        assert_eq!(ask(&annotation(&weak)), Err(Error::Promise));
+        assert_eq!(ask(&annotation(&set[..63])), Err(Error::Promise));
+    }
+}
