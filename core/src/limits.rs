@@ -118,8 +118,8 @@ pub const STATEMENT_SUBJECTS: usize = 1024;
 #[cfg(feature = "keyless")]
 pub const LOG_ENTRIES: usize = 32;
 
-/// Longest entry of a log as base64, in bytes. Real ones have 2 to 7 KB; a certificate of [`CERTIFICATE_BYTES`] is
-/// encoded three times over in one of kind intoto (4.7 times its size), which leaves room.
+/// Longest entry of a log as base64, in bytes. Real ones have 2 to 10 KB, nearly all of it a certificate, whose encodings
+/// within encodings take 2.5 times its size; the number is ours.
 #[cfg(feature = "keyless")]
 pub const LOG_ENTRY_TEXT_BYTES: usize = 128 * 1024;
 

@@ -87,6 +87,7 @@ fn accepts(kind: &str, row: &Value) -> bool {
     verified().is_some_and(|verified| verified.is_ok())
 }
 
+/// T-38.
 #[test]
 fn every_row_of_the_merkle_corpus_is_answered_as_expected() {
     let Some(corpora) = Corpora::at_hand("merkle") else { return };
@@ -321,15 +322,14 @@ fn inclusion(bundle: &Value) -> Inclusion {
 fn verify(row: &Row, entries: &Value) -> Result<Vec<(ShownBy, Option<UnixTime>)>, Error> {
     let entries = entries.to_string();
     let value = json::parse(entries.as_bytes()).unwrap();
-    let verified = row.signed.with(|signed| {
+    row.signed.with(|signed| {
         tlog::verify_entries(value, inclusion(&row.document), signed, &row.root, &mut Budget::new()).map(
             |verified| {
                 assert!(tlog::count_logs(&verified) <= verified.len());
                 verified.iter().map(|entry| (entry.shown_by(), entry.integrated_time())).collect()
             },
         )
-    });
-    verified
+    })
 }
 
 /// The corpora of bundles.
@@ -427,6 +427,7 @@ fn passing_rows(corpora: &Corpora) -> Vec<Row> {
     passing.filter_map(|row| read_row(corpora, &row).ok()).filter(|row| !row.entries().is_empty()).collect()
 }
 
+/// T-01, T-02, T-05.
 #[test]
 fn no_entry_speaks_about_another_signature() {
     let Some(corpora) = Corpora::at_hand("foreign log entries") else { return };
@@ -451,6 +452,7 @@ fn no_entry_speaks_about_another_signature() {
     assert!(asked > 5000, "{asked}");
 }
 
+/// T-21.
 #[test]
 fn no_entry_is_taken_from_a_log_of_another_root() {
     let Some(corpora) = Corpora::at_hand("foreign logs") else { return };
@@ -564,6 +566,7 @@ fn unsigned(entry: &str) -> Vec<(std::ops::Range<usize>, &'static str)> {
     parts
 }
 
+/// T-04, T-24, T-36.
 #[test]
 fn no_damaged_byte_of_an_entry_passes_unless_nobody_signed_it() {
     let Some(corpora) = Corpora::at_hand("damaged log entries") else { return };
@@ -591,7 +594,7 @@ fn no_damaged_byte_of_an_entry_passes_unless_nobody_signed_it() {
         let whole = ask(entries.as_bytes()).unwrap();
         let (mut flipped, mut passed) = (0, 0);
         for at in 0..entries.len() {
-            for bit in [0x01, 0x04, 0x20] {
+            for bit in [0x01, 0x20] {
                 let mut bytes = entries.clone().into_bytes();
                 bytes[at] ^= bit;
                 flipped += 1;

@@ -54,6 +54,7 @@ fn an_entry_of_each_kind_is_rebuilt_and_verified() {
     }
 }
 
+/// T-01, T-02, T-05.
 #[test]
 fn an_entry_of_another_signature_artifact_key_or_payload_is_refused() {
     let (log, signed) = (log(), Signed::new(1));
@@ -89,6 +90,7 @@ fn an_entry_of_another_signature_artifact_key_or_payload_is_refused() {
     }
 }
 
+/// T-04, T-59.
 #[test]
 fn a_body_in_another_spelling_is_refused_though_the_log_has_it() {
     let (log, signed) = (log(), Signed::new(1));
@@ -121,6 +123,7 @@ fn a_body_in_another_spelling_is_refused_though_the_log_has_it() {
     }
 }
 
+/// T-62.
 #[test]
 fn an_entry_of_an_unknown_kind_or_of_another_than_it_says_is_refused() {
     let (log, signed) = (log(), Signed::new(1));
@@ -147,6 +150,7 @@ fn an_entry_of_an_unknown_kind_or_of_another_than_it_says_is_refused() {
     assert_eq!(ask("dsse 0.0.2", &text, &signed, &log), Err(Error::Body(leaf::Error::Kind)));
 }
 
+/// T-24.
 #[test]
 fn only_a_promise_makes_the_time_a_time() {
     let (log, signed) = (log(), Signed::new(1));
@@ -176,6 +180,7 @@ fn a_promise_suffices_only_where_the_form_allows_it() {
     }
 }
 
+/// T-06, T-24.
 #[test]
 fn a_promise_is_about_one_body_time_index_and_log() {
     let (log, other) = (log(), TestLog::new(201, "rekor.example", "example"));
@@ -202,6 +207,7 @@ fn a_promise_is_about_one_body_time_index_and_log() {
     }
 }
 
+/// T-34.
 #[test]
 fn rekor_v2_makes_no_promises_and_has_one_index() {
     let (log, signed) = (log(), Signed::new(1));
@@ -214,6 +220,7 @@ fn rekor_v2_makes_no_promises_and_has_one_index() {
     assert_eq!(ask(V2, &moved, &signed, &log), Err(Error::Index));
 }
 
+/// T-06, T-36.
 #[test]
 fn a_proof_about_another_place_tree_or_root_is_refused() {
     let (log, signed) = (log(), Signed::new(1));
@@ -252,6 +259,7 @@ fn a_proof_about_another_place_tree_or_root_is_refused() {
     }
 }
 
+/// T-20, T-39.
 #[test]
 fn a_root_counts_only_if_the_log_of_the_entry_has_signed_it() {
     let (log, other) = (log(), TestLog::new(201, "rekor.example", "example"));
@@ -285,6 +293,7 @@ fn a_root_counts_only_if_the_log_of_the_entry_has_signed_it() {
     assert!(note.len() < 300);
 }
 
+/// T-31, T-32.
 #[test]
 fn the_logs_key_has_to_be_in_use_at_the_entrys_time() {
     let (log, signed) = (log(), Signed::new(1));
@@ -312,6 +321,7 @@ fn the_logs_key_has_to_be_in_use_at_the_entrys_time() {
     });
 }
 
+/// T-21, T-29.
 #[test]
 fn an_entry_of_a_log_that_is_not_trusted_is_refused() {
     /// Answers with its log whatever it is asked for.
@@ -349,6 +359,7 @@ fn every_check_of_a_signature_is_paid_for() {
     }
 }
 
+/// T-03, T-83.
 #[test]
 fn an_unrelated_entry_among_good_ones_is_not_passed_over() {
     let log = log();
@@ -371,6 +382,7 @@ fn an_unrelated_entry_among_good_ones_is_not_passed_over() {
     assert_eq!(ask(&[good.as_str(); 33]), Err(Error::Entry(entry::Error::TooManyEntries)));
 }
 
+/// T-19.
 #[test]
 fn entries_count_by_log_and_by_operator() {
     let signed = Signed::new(1);
