@@ -7,9 +7,12 @@
 //!
 //! What this does *not* do: judge. Every allow comes from [`pullward_core::judge::Judge::decide`].
 
+mod attested;
+pub mod clerk;
 mod explain;
 mod resolve;
 pub mod session;
+mod summary;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -26,12 +29,14 @@ use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
 };
+use crate::receipt::store::Receipts;
 #[cfg(feature = "network")]
 use crate::registry::{Client, source::RegistrySource};
 use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
+use clerk::{KeepStatements, NotedStatement};
 use session::{Event, FailedSource, FailureKind, Session, Subject};
 
 /// What a hook or a person asks: may this image be used here?
@@ -106,6 +111,7 @@ impl ConfiguredSource {
 pub struct Engine {
     sources: Vec<ConfiguredSource>,
     inflight: Option<Arc<Inflight>>,
+    receipts: Option<Arc<Receipts>>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
@@ -126,7 +132,13 @@ impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
-        Self { sources, inflight: None }
+        Self { sources, inflight: None, receipts: None }
+    }
+
+    /// The same engine, which remembers what it allowed: a node's. Only questions of hooks are remembered.
+    #[must_use]
+    pub fn with_receipts(self, receipts: Arc<Receipts>) -> Self {
+        Self { receipts: Some(receipts), ..self }
     }
 
     /// The same engine, whose verdicts together hold at most so many bytes of evidence in memory.
@@ -144,7 +156,9 @@ impl Engine {
         log: &mut dyn EventLog,
     ) -> Verdict {
         let started = Instant::now();
-        let (mut verdict, _) = self.gather(believed, subject, deadline, Reading::UntilMet, log);
+        let mut session = Session::open(believed, subject);
+        self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
     }
@@ -158,10 +172,27 @@ impl Engine {
         deadline: Instant,
     ) -> (Verdict, Vec<Attached>) {
         let started = Instant::now();
-        let log = &mut Unrecorded;
-        let (mut verdict, others) = self.gather(believed, subject, deadline, Reading::Everything, log);
+        let mut session = Session::open(believed, subject);
+        let others = self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         (verdict, others)
+    }
+
+    /// The verdict, and beside it every attestation that verifies, whole, each with its row in the verdict's evidence.
+    pub fn statements(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> (Verdict, Vec<(usize, NotedStatement)>) {
+        let started = Instant::now();
+        let mut session = Session::open_keeping(believed, subject, KeepStatements::Yes);
+        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let statements = session.statements();
+        let mut verdict = session.close();
+        verdict.elapsed_us = elapsed_us(started);
+        (verdict, statements)
     }
 
     /// Finds the digest that a question is about.
@@ -182,22 +213,22 @@ impl Engine {
             platform: question.platform.clone(),
             place: question.place.clone(),
             time,
+            allowed_at: None,
         })
     }
 
     fn gather(
         &self,
-        believed: Believed<'_>,
+        session: &mut Session<'_>,
         subject: &Subject,
         deadline: Instant,
         reading: Reading,
         log: &mut dyn EventLog,
-    ) -> (Verdict, Vec<Attached>) {
-        let mut session = Session::open(believed, subject);
+    ) -> Vec<Attached> {
         let mut others = Vec::new();
         let wanted = match reading {
-            Reading::UntilMet => Wanted::Signatures,
-            Reading::Everything => Wanted::Everything,
+            Reading::UntilMet => session.wanted(),
+            Reading::Everything => Wanted::Everything.max(session.wanted()),
         };
         // The store and the registry share what one verdict may read.
         let mut budget = Budget::sharing(self.inflight.clone());
@@ -212,7 +243,8 @@ impl Engine {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
             }
-            let asked = EvidenceQuestion { subject: &subject.digest, wanted, deadline };
+            let platform = &subject.platform;
+            let asked = EvidenceQuestion { subject: &subject.digest, wanted, platform, deadline };
             let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
             let mut visited = opened.and_then(|source| {
                 source.visit(asked, &mut budget, &mut |found| {
@@ -231,7 +263,7 @@ impl Engine {
                 session.take(&event);
             }
         }
-        (session.close(), others)
+        others
     }
 }
 
@@ -240,7 +272,17 @@ impl Judge for Engine {
         let time = wall_clock().max(trust.clock_floor);
         let started = Instant::now();
         match self.resolve(question, time, deadline) {
-            Ok(subject) => self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded),
+            Ok(mut subject) => {
+                let receipts = self.receipts.as_deref();
+                subject.allowed_at =
+                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
+                let believed = Believed::Bundle(trust);
+                let verdict = self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
+                if let Some(receipts) = receipts {
+                    receipts.remember(&verdict);
+                }
+                verdict
+            }
             Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
         }
     }

@@ -54,6 +54,16 @@ pub enum GuardError {
         /// Who we are.
         us: u32,
     },
+    /// Others can read it.
+    #[error(
+        "{path}: mode {mode:04o} lets others read a secret: chmod 0600 it, and remove it if they may have read it"
+    )]
+    Readable {
+        /// What was looked at.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Others can write it.
     #[error("{path}: mode {mode:04o} lets others write: chmod go-w it")]
     Writable {
@@ -123,6 +133,19 @@ pub fn file(path: &Path) -> Result<(), GuardError> {
     owner(path, &metadata)?;
     if others_write(&metadata) {
         return Err(GuardError::Writable { path: path.to_path_buf(), mode: metadata.mode() & 0o7777 });
+    }
+    Ok(())
+}
+
+/// Checks a regular file that only its owner may read, and the folders above it.
+///
+/// # Errors
+/// [`GuardError`] for the file or a folder above it.
+pub fn secret(path: &Path) -> Result<(), GuardError> {
+    file(path)?;
+    let mode = look(path)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(GuardError::Readable { path: path.to_path_buf(), mode });
     }
     Ok(())
 }

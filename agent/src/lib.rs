@@ -1,6 +1,7 @@
 //! The pullward agent.
 
 pub mod cli;
+pub mod condition;
 pub mod config;
 pub mod containerd;
 pub mod decide;
@@ -10,6 +11,7 @@ pub mod hook;
 pub mod log;
 pub mod notify;
 pub mod policy;
+pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]
 pub mod registry;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::session::{Event, FailedSource, RejectedItem, Session, Subject};
 use crate::decide::{Believed, EventLog};
-use crate::evidence::{Format, Found, Source};
+use crate::evidence::{Chain, Format, Found, Source};
 use crate::trust::file::{Existing, write_whole};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
@@ -69,13 +69,21 @@ pub struct Record {
     engine: String,
     question: RecordedQuestion,
     trust: RecordedTrust,
-    /// A receipt of this node for the digest. This version keeps none.
-    receipt: Option<()>,
+    /// A receipt of this node for the digest, where there was one.
+    receipt: Option<RecordedReceipt>,
     /// Overrides that were active. This version has none.
     overrides: Vec<()>,
     limits: RecordedLimits,
     events: Vec<RecordedEvent>,
     verdict: Verdict,
+}
+
+/// What a receipt adds to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedReceipt {
+    /// When this node first allowed the digest under this name.
+    allowed_at: String,
 }
 
 /// What was asked.
@@ -148,6 +156,17 @@ struct RecordedFound {
     signature: Option<String>,
     /// The bytes in base64.
     content: String,
+    /// For a statement of the image's own index: what chains it to the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chain: Option<RecordedChain>,
+}
+
+/// The documents between an image's digest and a statement in its index, in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedChain {
+    index: String,
+    manifest: String,
 }
 
 /// Collects events while a session runs.
@@ -166,6 +185,10 @@ impl EventLog for Recorder {
                 manifest: found.manifest.to_string(),
                 signature: found.signature.clone(),
                 content: Base64::encode_string(&found.content),
+                chain: found.chain.as_ref().map(|chain| RecordedChain {
+                    index: Base64::encode_string(&chain.index),
+                    manifest: Base64::encode_string(&chain.manifest),
+                }),
             }),
             Event::Rejected(item) => RecordedEvent::Rejected(item.clone()),
             Event::Failed(failure) => RecordedEvent::Failed(failure.clone()),
@@ -206,7 +229,7 @@ impl Record {
                 time: subject.time.to_string(),
             },
             trust,
-            receipt: None,
+            receipt: subject.allowed_at.map(|time| RecordedReceipt { allowed_at: time.to_string() }),
             overrides: Vec::new(),
             limits: RecordedLimits::OURS,
             events: recorder.events,
@@ -275,6 +298,13 @@ impl Record {
             platform: question.platform.clone(),
             place: question.place.clone(),
             time: UnixTime::parse(&question.time).ok_or("question.time: not YYYY-MM-DDTHH:MM:SSZ")?,
+            allowed_at: match &self.receipt {
+                Some(receipt) => Some(
+                    UnixTime::parse(&receipt.allowed_at)
+                        .ok_or("receipt.allowed_at: not YYYY-MM-DDTHH:MM:SSZ")?,
+                ),
+                None => None,
+            },
         })
     }
 
@@ -335,6 +365,13 @@ impl RecordedTrust {
     }
 }
 
+impl RecordedChain {
+    fn decode(&self) -> Result<Chain, String> {
+        let decode = |text: &str| Base64::decode_vec(text).map_err(|error| format!("chain: {error}"));
+        Ok(Chain { index: decode(&self.index)?.into(), manifest: decode(&self.manifest)?.into() })
+    }
+}
+
 impl RecordedEvent {
     fn to_event(&self) -> Result<Event, String> {
         Ok(match self {
@@ -354,6 +391,7 @@ impl RecordedEvent {
                     annotations: std::collections::BTreeMap::new(),
                     content,
                     signature: found.signature.clone(),
+                    chain: found.chain.as_ref().map(RecordedChain::decode).transpose()?,
                 })
             }
             Self::Rejected(item) => Event::Rejected(item.clone()),

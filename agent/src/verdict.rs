@@ -17,6 +17,9 @@ pub const SCHEMA: &str = "pullward/verdict/v1";
 /// instead of the reason (seen with containerd 2.1.9), 9 KB passes. 1 KiB keeps a wide margin.
 pub const ONE_LINE_MAX: usize = 1024;
 
+/// What `covered_by` says of a statement that the image's own signature covers.
+pub const COVERED_BY_SIGNATURE: &str = "image-signature";
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,6 +92,41 @@ pub struct EvidenceRow {
     pub code: Option<String>,
     /// The same in words.
     pub detail: Option<String>,
+    /// `image-signature` where no signature of its own vouches for it but the one over the image's index; else null.
+    #[serde(default)]
+    pub covered_by: Option<String>,
+}
+
+/// One requirement of the rule on attestations, and what met it or kept it from being met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequirementRow {
+    /// The predicate types that it asks for, any of them.
+    pub types: Vec<String>,
+    /// The authorities whose attestations count; `image` among them where the image's own signature does.
+    pub signed_by: Vec<String>,
+    /// Whether an attestation meets all of it.
+    pub met: bool,
+    /// Digest of the first piece of evidence that does.
+    pub evidence: Option<String>,
+    /// Stable code of why it is not met, the most telling; null where it is.
+    pub code: Option<String>,
+    /// The same in words, naming the finding.
+    pub detail: Option<String>,
+    /// Attestations of a type that it asks for which do not meet it, the most telling first.
+    pub candidates: Vec<CandidateRow>,
+}
+
+/// An attestation that does not meet a requirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateRow {
+    /// Digest of the piece of evidence.
+    pub evidence: String,
+    /// Stable code.
+    pub code: String,
+    /// The same in words, naming the finding.
+    pub detail: String,
 }
 
 /// What became of one piece of evidence.
@@ -132,6 +170,9 @@ pub struct Verdict {
     pub trust: Option<Trust>,
     /// Every piece of evidence, in the order it was read.
     pub evidence: Vec<EvidenceRow>,
+    /// What the rule asks of attestations, in its order.
+    #[serde(default)]
+    pub requirements: Vec<RequirementRow>,
     /// What could not be asked, and hints for whoever repairs it.
     pub notes: Vec<String>,
     /// Identifies this verdict: a hash of its inputs, 16 hex digits.

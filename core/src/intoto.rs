@@ -39,6 +39,7 @@ impl From<json::Error> for Error {
 #[derive(Debug, Clone)]
 pub struct Statement<'a> {
     predicate_type: Text<'a>,
+    predicate: Option<Value<'a>>,
     subjects: json::Items<'a>,
 }
 
@@ -49,14 +50,15 @@ impl<'a> Statement<'a> {
     /// [`Error::Json`] and [`Error::StatementType`].
     pub fn read(payload: &'a [u8]) -> Result<Self, Error> {
         let object = json::parse(payload)?.object()?;
-        let [kind, subject, predicate_type] =
-            object.fields(["_type", "subject", "predicateType"], UnknownKeys::Skip)?;
+        let [kind, subject, predicate_type, predicate] =
+            object.fields(["_type", "subject", "predicateType", "predicate"], UnknownKeys::Skip)?;
         let kind = kind.ok_or(json::Error::MissingKey("_type"))?.string()?;
         if !STATEMENT_TYPES.into_iter().any(|known| kind.is(known)) {
             return Err(Error::StatementType);
         }
         Ok(Self {
             predicate_type: predicate_type.ok_or(json::Error::MissingKey("predicateType"))?.string()?,
+            predicate,
             subjects: subject.ok_or(json::Error::MissingKey("subject"))?.array()?,
         })
     }
@@ -65,6 +67,12 @@ impl<'a> Statement<'a> {
     #[must_use]
     pub fn predicate_type(&self) -> Text<'a> {
         self.predicate_type
+    }
+
+    /// The predicate; in-toto allows a statement without one.
+    #[must_use]
+    pub fn predicate(&self) -> Option<Value<'a>> {
+        self.predicate
     }
 
     /// Checks that one of the subjects is this digest, by SHA-256 alone: names, other algorithms and

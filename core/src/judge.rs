@@ -6,14 +6,31 @@
 //!
 //! What it does *not* do: look for evidence, or know the clock.
 
+#[cfg(feature = "predicate")]
+mod asked;
+#[cfg(feature = "predicate")]
+mod clerk;
+
+use crate::buildkit;
+use crate::json::Text;
 use crate::limits;
 use crate::oci::Digest;
 use crate::reference::Reference;
 use crate::signature::{KeyId, PublicKey};
 use crate::time::UnixTime;
-use crate::trust::{Authority, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
+use crate::trust::{AfterExpiry, Authority, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
 use crate::verdict::Reason;
 use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Keyring, Verified};
+#[cfg(feature = "predicate")]
+use crate::{
+    predicate::{Attestation, Context},
+    trust::Coverage,
+};
+
+#[cfg(feature = "predicate")]
+use asked::{Asked, Offered, Scales, Signer, VexClaims, Weighed};
+#[cfg(feature = "predicate")]
+pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, Vouched};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +44,12 @@ pub struct Question<'q> {
     pub time: UnixTime,
     /// The pod's namespace, where the hook is told.
     pub pod_namespace: Option<&'q str>,
+    /// `os/arch[/variant]`: what of an image of several platforms would run.
+    pub platform: &'q str,
+    /// When this node first allowed this digest under this name, by a receipt of its own that was authenticated. What
+    /// was let in then is not shut out by age, by the retirement of a key, or by a bundle that has expired and says
+    /// `deny-new`.
+    pub allowed_at: Option<UnixTime>,
 }
 
 /// What is believed.
@@ -67,6 +90,10 @@ pub enum Standing {
     Accepted,
     /// It verified, and no requirement asks for it.
     Ignored(Reason),
+    /// It verified, a requirement asks for its type, and it does not meet any.
+    Unmet(Reason),
+    /// It is not chained to the index that is judged.
+    Unchained(buildkit::Error),
     /// It did not verify.
     Rejected(verify::Error),
     /// It is on the bundle's list of revoked evidence: the blob itself, or the payload that is signed in it, so that
@@ -88,6 +115,10 @@ pub struct Decision<'a> {
     pub rule: Option<Rule<'a>>,
     /// Distinct authorities that signed, and how many the rule asks for.
     pub signed: (u32, u64),
+    /// One bit per requirement on attestations that is met, the first one lowest.
+    pub met: u16,
+    /// Place of the requirement that `reason` is about.
+    pub unmet: Option<usize>,
 }
 
 /// The two answers.
@@ -100,6 +131,13 @@ pub enum Ruling {
 }
 
 impl Decision<'_> {
+    /// Whether the image itself is signed by as many as the rule asks for, whatever else it asks for.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        let (signed, needed) = self.signed;
+        needed > 0 && u64::from(signed) >= needed
+    }
+
     /// Whether audit mode let through what enforce would have denied.
     #[must_use]
     pub fn would_deny(&self) -> bool {
@@ -112,6 +150,13 @@ impl Decision<'_> {
 pub struct Judge<'a> {
     trust: Trust<'a>,
     digest: Digest,
+    allowed_at: Option<UnixTime>,
+    #[cfg(feature = "predicate")]
+    time: UnixTime,
+    #[cfg(feature = "predicate")]
+    platform: &'a str,
+    #[cfg(feature = "predicate")]
+    vex: VexClaims<'a>,
     /// A reason that no evidence and no mode can change.
     settled: Option<Reason>,
     /// The rules that may decide, all of which have to allow: more than one only where the namespace is unknown.
@@ -134,6 +179,8 @@ struct Candidate<'a> {
     signed: u64,
     /// The most telling rejection so far.
     rejection: Option<Reason>,
+    #[cfg(feature = "predicate")]
+    asked: Asked<'a>,
 }
 
 impl<'a> Judge<'a> {
@@ -141,10 +188,20 @@ impl<'a> Judge<'a> {
     ///
     /// An error inside the trust bundle does not fail here, it settles the question as denied.
     #[must_use]
-    pub fn open(trust: Trust<'a>, question: &Question<'_>) -> Self {
+    pub fn open(trust: Trust<'a>, question: &Question<'a>) -> Self {
         let mut judge = Self {
             trust,
             digest: question.digest,
+            allowed_at: question.allowed_at,
+            #[cfg(feature = "predicate")]
+            time: match trust {
+                Trust::Bundle(bundle) => question.time.max(bundle.index().issued()),
+                Trust::Key(_) => question.time,
+            },
+            #[cfg(feature = "predicate")]
+            platform: question.platform,
+            #[cfg(feature = "predicate")]
+            vex: VexClaims::default(),
             settled: None,
             candidates: heapless::Vec::new(),
             budget: Budget::new(),
@@ -173,7 +230,8 @@ impl<'a> Judge<'a> {
         if bundle.revoked()?.digests().contains(question.digest.as_bytes()) {
             return Ok(Some(Reason::DigestRevoked));
         }
-        if question.time.max(index.issued()) >= index.expires() {
+        let known = question.allowed_at.is_some() && index.after_expiry() == AfterExpiry::DenyNew;
+        if question.time.max(index.issued()) >= index.expires() && !known {
             return Ok(Some(Reason::TrustExpired));
         }
         let Some(reference) = question.reference else { return Ok(Some(Reason::ReferenceInvalid)) };
@@ -212,8 +270,139 @@ impl<'a> Judge<'a> {
     }
 
     /// Verifies one piece of evidence and counts what it adds. `source` is the digest of the evidence itself;
-    /// `scratch` needs [`Evidence::scratch_bytes`].
+    /// `scratch` needs [`Evidence::scratch_bytes`]. Conditions that the core cannot evaluate are not met.
     pub fn offer(&mut self, evidence: &Evidence<'_>, source: &Digest, scratch: &mut [u8]) -> Outcome<'a> {
+        #[cfg(feature = "predicate")]
+        return self.offer_with(evidence, source, scratch, &mut NoClerk);
+        #[cfg(not(feature = "predicate"))]
+        self.offer_each(evidence, source, scratch, Candidate::count)
+    }
+
+    /// The same, with somebody who answers conditions and takes notes.
+    #[cfg(feature = "predicate")]
+    pub fn offer_with(
+        &mut self,
+        evidence: &Evidence<'_>,
+        source: &Digest,
+        scratch: &mut [u8],
+        clerk: &mut dyn Clerk,
+    ) -> Outcome<'a> {
+        let context = self.context(self.digest);
+        let allowed_at = self.allowed_at;
+        let mut vex = core::mem::take(&mut self.vex);
+        let outcome = self.offer_each(evidence, source, scratch, |candidate, verified, trust| {
+            let outcome = candidate.count(verified, trust);
+            let Claim::Attestation { predicate_type, predicate: Some(predicate) } = *verified.claim() else {
+                return outcome;
+            };
+            let offered = Offered {
+                attestation: Attestation { predicate_type, predicate },
+                statement: verified.content(),
+                signer: Signer::Key(verified.key()),
+            };
+            clerk.statement(&Noted {
+                attestation: offered.attestation,
+                statement: offered.statement,
+                vouched: Vouched::Signature(outcome.authority),
+            });
+            match trust {
+                Trust::Bundle(bundle) => {
+                    let scales = Scales { bundle, context, allowed_at };
+                    candidate.weigh(&offered, &scales, &mut vex, clerk, outcome)
+                }
+                Trust::Key(_) => outcome,
+            }
+        });
+        self.vex = vex;
+        outcome
+    }
+
+    /// Takes a statement out of the image's own index. It counts where a requirement accepts what the image's signature
+    /// covers, and nothing counts as long as the index is not signed. `source` is the digest of the statement.
+    #[cfg(feature = "predicate")]
+    pub fn offer_covered(
+        &mut self,
+        chain: &buildkit::Chain<'_>,
+        source: &Digest,
+        clerk: &mut dyn Clerk,
+    ) -> Outcome<'a> {
+        let covered = match chain.check(&self.digest, self.platform) {
+            Ok(covered) => covered,
+            Err(error) => return Outcome::of(Standing::Unchained(error)),
+        };
+        let statement = covered.statement();
+        let Some(predicate) = statement.predicate() else {
+            return Outcome::of(Standing::Ignored(Reason::PredicateMalformed));
+        };
+        if let Trust::Bundle(bundle) = self.trust
+            && bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes()))
+        {
+            return Outcome::of(Standing::Revoked);
+        }
+        let offered = Offered {
+            attestation: Attestation { predicate_type: statement.predicate_type(), predicate },
+            statement: chain.statement,
+            signer: Signer::Index,
+        };
+        clerk.statement(&Noted {
+            attestation: offered.attestation,
+            statement: offered.statement,
+            vouched: Vouched::Index,
+        });
+        let mut best = Outcome::of(Standing::Ignored(Reason::PredicateNotSignature));
+        best.predicate_type = Some(cut(statement.predicate_type()));
+        // One key alone asks for nothing but a signature.
+        let Trust::Bundle(bundle) = self.trust else { return best };
+        let scales = Scales { bundle, context: self.context(covered.subject()), allowed_at: self.allowed_at };
+        let mut vex = core::mem::take(&mut self.vex);
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
+            if best.standing != Standing::Accepted {
+                best = candidate.weigh(&offered, &scales, &mut vex, clerk, best);
+            }
+        }
+        self.vex = vex;
+        best
+    }
+
+    /// Whether a rule asks for attestations at all.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn asks_for_attestations(&self) -> bool {
+        let rules = self.candidates.iter().filter_map(|candidate| candidate.rule);
+        rules.into_iter().any(|rule| rule.asks_for_attestations().unwrap_or(true))
+    }
+
+    /// Whether a rule accepts what the image's own index holds.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn asks_for_coverage(&self) -> bool {
+        let rules = self.candidates.iter().filter_map(|candidate| candidate.rule);
+        let requirements = rules.filter_map(|rule| rule.requirements().ok()).flatten().filter_map(Result::ok);
+        requirements.into_iter().any(|requirement| requirement.coverage() == Coverage::SignedIndex)
+    }
+
+    /// Whether a vulnerability report that fell short could be offered again with success, now that more VEX statements
+    /// may have been taken.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn hopes_for_vex(&self) -> bool {
+        self.candidates
+            .iter()
+            .any(|candidate| candidate.rule.is_some_and(|rule| candidate.asked.hopes_for_vex(&rule)))
+    }
+
+    #[cfg(feature = "predicate")]
+    fn context(&self, digest: Digest) -> Context<'a> {
+        Context { time: self.time, digest, platform: self.platform }
+    }
+
+    fn offer_each(
+        &mut self,
+        evidence: &Evidence<'_>,
+        source: &Digest,
+        scratch: &mut [u8],
+        mut count: impl FnMut(&mut Candidate<'a>, &Verified<'_>, Trust<'a>) -> Outcome<'a>,
+    ) -> Outcome<'a> {
         let fixed = self.candidates.first().and_then(|candidate| candidate.fixed);
         let nobody_asks = self.settled.or(fixed).unwrap_or(Reason::InternalError);
         let mut best = Outcome::of(Standing::Ignored(nobody_asks));
@@ -232,7 +421,8 @@ impl<'a> Judge<'a> {
             let budget = &mut self.budget;
             let verified = match (self.trust, candidate.rule) {
                 (Trust::Bundle(bundle), Some(rule)) => {
-                    verify::verify(evidence, &self.digest, &RuleKeys { bundle, rule }, budget, scratch)
+                    let keys = candidate.keys(bundle, rule, self.allowed_at);
+                    verify::verify(evidence, &self.digest, &keys, budget, scratch)
                 }
                 (Trust::Key(key), _) => {
                     verify::verify(evidence, &self.digest, &OnlyKey(key), budget, scratch)
@@ -248,7 +438,7 @@ impl<'a> Judge<'a> {
                     candidate.reject(Reason::EvidenceRevoked);
                     Outcome::of(Standing::Revoked)
                 }
-                Ok(verified) => candidate.count(&verified, self.trust),
+                Ok(verified) => count(candidate, &verified, self.trust),
                 Err(error) => {
                     if error == verify::Error::Budget {
                         self.limit = Some(Reason::SignatureLimit);
@@ -290,6 +480,8 @@ impl<'a> Judge<'a> {
                 mode: Mode::Enforce,
                 rule: None,
                 signed: (0, 0),
+                met: 0,
+                unmet: None,
             };
         }
         let mut allowed = None;
@@ -317,13 +509,24 @@ impl<'a> Judge<'a> {
             mode: Mode::Enforce,
             rule: None,
             signed: (0, 0),
+            met: 0,
+            unmet: None,
         })
     }
 }
 
 impl<'a> Candidate<'a> {
     fn of_key() -> Self {
-        Self { rule: None, mode: Mode::Enforce, at_least: 1, fixed: None, signed: 0, rejection: None }
+        Self {
+            rule: None,
+            mode: Mode::Enforce,
+            at_least: 1,
+            fixed: None,
+            signed: 0,
+            rejection: None,
+            #[cfg(feature = "predicate")]
+            asked: Asked::of_nothing(),
+        }
     }
 
     fn of_nothing() -> Self {
@@ -334,9 +537,11 @@ impl<'a> Candidate<'a> {
         let fixed = match rule.mode() {
             Mode::Allow => Some(Reason::AllowedByRule),
             Mode::Deny => Some(Reason::DeniedByRule),
-            Mode::Enforce | Mode::Audit
-                if rule.asks_for_attestations()? || rule.index() == IndexMode::Parent =>
-            {
+            Mode::Enforce | Mode::Audit if rule.index() == IndexMode::Parent => {
+                Some(Reason::RequirementUnsupported)
+            }
+            #[cfg(not(feature = "predicate"))]
+            Mode::Enforce | Mode::Audit if rule.asks_for_attestations()? => {
                 Some(Reason::RequirementUnsupported)
             }
             Mode::Enforce | Mode::Audit => None,
@@ -348,7 +553,22 @@ impl<'a> Candidate<'a> {
             fixed,
             signed: 0,
             rejection: None,
+            #[cfg(feature = "predicate")]
+            asked: Asked::of_rule(&rule)?,
         })
+    }
+
+    /// The keys that may have signed something of use to a rule.
+    fn keys(&self, bundle: TrustBundle<'a>, rule: Rule<'a>, allowed_at: Option<UnixTime>) -> RuleKeys<'a> {
+        let _only_without_requirements = rule;
+        RuleKeys {
+            bundle,
+            allowed_at,
+            #[cfg(feature = "predicate")]
+            signers: self.asked.signers.clone(),
+            #[cfg(not(feature = "predicate"))]
+            rule,
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -356,6 +576,15 @@ impl<'a> Candidate<'a> {
     }
 
     fn is_met(&self) -> bool {
+        #[cfg(feature = "predicate")]
+        if !self.asked.is_met() {
+            return false;
+        }
+        self.is_signed()
+    }
+
+    /// Whether the image itself is signed by as many as the rule asks for.
+    fn is_signed(&self) -> bool {
         self.at_least > 0 && u64::from(self.count_distinct()) >= self.at_least
     }
 
@@ -365,29 +594,72 @@ impl<'a> Candidate<'a> {
         self.signed.count_ones()
     }
 
+    /// Counts a signature of the image. An attestation is none.
     fn count(&mut self, verified: &Verified<'_>, trust: Trust<'a>) -> Outcome<'a> {
-        let authority = match (trust, self.rule) {
-            (Trust::Bundle(_), Some(rule)) => {
-                let mut names = rule.signed_by().ok().into_iter().flatten();
-                names.nth(usize::from(verified.position())).and_then(Result::ok)
-            }
-            _ => None,
-        };
         let mut outcome = Outcome::of(Standing::Accepted);
-        outcome.authority = authority;
+        outcome.authority = match trust {
+            Trust::Bundle(_) => self.signer(usize::from(verified.position())),
+            Trust::Key(_) => None,
+        };
         outcome.key = Some(verified.key());
         match verified.claim() {
-            Claim::ImageSignature => self.signed |= 1_u64.wrapping_shl(u32::from(verified.position())),
-            Claim::Attestation(predicate_type) => {
+            Claim::ImageSignature if self.may_sign(verified.position()) => {
+                self.signed |= 1_u64.wrapping_shl(u32::from(verified.position()));
+            }
+            // Asked for attestations only.
+            Claim::ImageSignature => {
+                self.reject(Reason::UntrustedKey);
+                outcome.standing = Standing::Ignored(Reason::UntrustedKey);
+            }
+            Claim::Attestation { predicate_type, .. } => {
                 self.reject(Reason::PredicateNotSignature);
                 outcome.standing = Standing::Ignored(Reason::PredicateNotSignature);
-                let mut text = heapless::String::new();
-                // A longer one is cut: it is for reading only.
-                let _cut = predicate_type.chars().try_for_each(|c| text.push(c));
-                outcome.predicate_type = Some(text);
+                outcome.predicate_type = Some(cut(*predicate_type));
             }
         }
         outcome
+    }
+
+    #[cfg(feature = "predicate")]
+    fn signer(&self, position: usize) -> Option<&'a str> {
+        self.asked.signers.get(position).copied()
+    }
+
+    #[cfg(not(feature = "predicate"))]
+    fn signer(&self, position: usize) -> Option<&'a str> {
+        self.rule?.signed_by().ok()?.nth(position)?.ok()
+    }
+
+    /// Whether the signer at this position is one that the rule wants the image signed by.
+    #[cfg(feature = "predicate")]
+    fn may_sign(&self, position: u8) -> bool {
+        self.rule.is_none() || usize::from(position) < self.asked.image_signers
+    }
+
+    #[cfg(not(feature = "predicate"))]
+    fn may_sign(&self, _: u8) -> bool {
+        true
+    }
+
+    /// Weighs an attestation against what the rule asks for.
+    #[cfg(feature = "predicate")]
+    fn weigh(
+        &mut self,
+        offered: &Offered<'_>,
+        scales: &Scales<'a, '_>,
+        vex: &mut VexClaims<'a>,
+        clerk: &mut dyn Clerk,
+        outcome: Outcome<'a>,
+    ) -> Outcome<'a> {
+        let Some(rule) = self.rule else { return outcome };
+        let taken = vex.take(&rule, offered, scales);
+        let weighed = self.asked.weigh(&rule, offered, scales, vex, clerk);
+        let standing = match (weighed, taken) {
+            (Weighed::Met, _) | (_, Weighed::Met) => Standing::Accepted,
+            (Weighed::Unmet(reason), _) | (_, Weighed::Unmet(reason)) => Standing::Unmet(reason),
+            (Weighed::NotAsked, Weighed::NotAsked) => return outcome,
+        };
+        Outcome { standing, ..outcome }
     }
 
     fn reject(&mut self, reason: Reason) {
@@ -397,14 +669,22 @@ impl<'a> Candidate<'a> {
     }
 
     fn decide(&self, limit: Option<Reason>, failed: Option<Reason>) -> Decision<'a> {
+        #[cfg(feature = "predicate")]
+        let (met, unmet) = (self.asked.met(), self.asked.first_unmet());
+        #[cfg(not(feature = "predicate"))]
+        let (met, unmet) = (0, None::<(usize, Reason)>);
         let reason = match (self.fixed, limit, failed) {
             (Some(fixed), ..) => fixed,
             (None, Some(limit), _) => limit,
             (None, None, _) if self.is_met() => Reason::Signed,
             (None, None, Some(failed)) => failed,
+            (None, None, None) if self.is_signed() => {
+                unmet.map_or(Reason::InternalError, |(_, reason)| reason)
+            }
             (None, None, None) if self.signed != 0 => Reason::ThresholdNotMet,
             (None, None, None) => self.rejection.unwrap_or(Reason::Unsigned),
         };
+        let unmet = unmet.filter(|(_, told)| *told == reason && self.is_signed());
         let audited = self.mode == Mode::Audit && reason != Reason::DeadlineExceeded;
         let allow = reason.class() == crate::verdict::ReasonClass::Allow || audited;
         Decision {
@@ -413,8 +693,17 @@ impl<'a> Candidate<'a> {
             mode: self.mode,
             rule: self.rule,
             signed: (self.count_distinct(), self.at_least),
+            met,
+            unmet: unmet.map(|(place, _)| place),
         }
     }
+}
+
+/// A predicate type for reading; a longer one is cut.
+fn cut(predicate_type: Text<'_>) -> heapless::String<128> {
+    let mut text = heapless::String::new();
+    let _cut = predicate_type.chars().try_for_each(|c| text.push(c));
+    text
 }
 
 impl Outcome<'_> {
@@ -429,25 +718,61 @@ impl Outcome<'_> {
 /// should a revocation not, it holds: both can only deny.
 struct RuleKeys<'a> {
     bundle: TrustBundle<'a>,
+    allowed_at: Option<UnixTime>,
+    #[cfg(feature = "predicate")]
+    signers: crate::trust::Signers<'a>,
+    #[cfg(not(feature = "predicate"))]
     rule: Rule<'a>,
 }
 
 impl<'a> RuleKeys<'a> {
-    fn authorities(&self) -> impl Iterator<Item = Option<Authority<'a>>> + use<'a> {
-        let bundle = self.bundle;
-        let names = self.rule.signed_by().ok().into_iter().flatten();
-        names.map(move |name| name.and_then(|name| bundle.authority(name)).ok())
+    #[cfg(feature = "predicate")]
+    fn names(&self) -> impl Iterator<Item = Option<&'a str>> {
+        self.signers.iter().map(|name| Some(*name))
     }
 
-    fn is_revoked(&self, candidate: &CandidateKey) -> Result<Option<KeyState>, TrustError> {
-        let revoked = self.bundle.revoked()?;
-        if revoked.has_key(candidate.key.id())? {
-            return Ok(Some(KeyState::Revoked));
-        }
-        let authority = self.authorities().nth(usize::from(candidate.position)).flatten();
-        let authority = authority.ok_or(TrustError::UnknownName("signed_by"))?;
-        Ok(revoked.has_authority(authority.name())?.then_some(KeyState::AuthorityRevoked))
+    #[cfg(not(feature = "predicate"))]
+    fn names(&self) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        self.rule.signed_by().ok().into_iter().flatten().map(Result::ok)
     }
+
+    fn authorities(&self) -> impl Iterator<Item = Option<Authority<'a>>> {
+        let bundle = self.bundle;
+        self.names().map(move |name| name.and_then(|name| bundle.authority(name).ok()))
+    }
+}
+
+/// Whether a key counts as an authority's, all told. What cannot be read is revoked: that can only deny.
+fn key_state(
+    bundle: TrustBundle<'_>,
+    authority: &str,
+    key: KeyId,
+    state: KeyState,
+    allowed_at: Option<UnixTime>,
+) -> KeyState {
+    let revoked = bundle.revoked().and_then(|revoked| {
+        Ok(if revoked.has_key(key)? {
+            Some(KeyState::Revoked)
+        } else {
+            revoked.has_authority(authority)?.then_some(KeyState::AuthorityRevoked)
+        })
+    });
+    match revoked {
+        Err(_) => KeyState::Revoked,
+        Ok(Some(revoked)) => revoked,
+        Ok(None) if state == KeyState::Retired && allowed_at.is_some() => KeyState::Usable,
+        Ok(None) => state,
+    }
+}
+
+/// Whether an authority has this key, and it counts.
+#[cfg(feature = "predicate")]
+fn key_counts(bundle: TrustBundle<'_>, authority: &str, key: KeyId, allowed_at: Option<UnixTime>) -> bool {
+    let keys = bundle.authority(authority).and_then(|authority| authority.keys());
+    keys.into_iter().flatten().filter_map(Result::ok).any(|candidate| {
+        candidate.key.id() == key
+            && key_state(bundle, authority, key, candidate.state(), allowed_at) == KeyState::Usable
+    })
 }
 
 impl Keyring for RuleKeys<'_> {
@@ -463,10 +788,11 @@ impl Keyring for RuleKeys<'_> {
     }
 
     fn state(&self, candidate: &CandidateKey) -> KeyState {
-        match self.is_revoked(candidate) {
-            Ok(None) => candidate.state,
-            Ok(Some(revoked)) => revoked,
-            Err(_) => KeyState::Revoked,
+        match self.authorities().nth(usize::from(candidate.position)).flatten() {
+            Some(authority) => {
+                key_state(self.bundle, authority.name(), candidate.key.id(), candidate.state, self.allowed_at)
+            }
+            None => KeyState::Revoked,
         }
     }
 }
@@ -488,12 +814,33 @@ impl Keyring for OnlyKey<'_> {
 fn rank(reason: Reason) -> u8 {
     match reason {
         Reason::EvidenceTooLarge | Reason::EnvelopeMalformed | Reason::SignatureMalformed => 1,
-        Reason::PredicateNotSignature => 2,
+        Reason::PredicateNotSignature | Reason::AttestationMissing => 2,
         Reason::BundleVersion | Reason::CertificateUnsupported | Reason::MessageSignatureUnsupported => 3,
         Reason::EnvelopeSignatures | Reason::PayloadType | Reason::EvidenceRevoked => 4,
-        Reason::UntrustedKey => 5,
+        Reason::UntrustedKey | Reason::AttestationSigner => 5,
         Reason::DigestMismatch => 7,
         Reason::KeyRevoked | Reason::AuthorityRevoked | Reason::KeyRetired | Reason::KeyWindowNoTime => 8,
+        Reason::PredicateMalformed | Reason::PredicateUnsupported | Reason::PlatformMissing => 6,
+        Reason::AttestationNoTime | Reason::AttestationFromFuture => 7,
+        Reason::AttestationTooOld => 8,
+        Reason::VulnerabilitiesExceeded
+        | Reason::ReportOtherImage
+        | Reason::BuilderMismatch
+        | Reason::BuildTypeMismatch
+        | Reason::SourceMismatch
+        | Reason::CommitMismatch
+        | Reason::EntryPointMismatch
+        | Reason::ParameterMismatch
+        | Reason::BaseMismatch
+        | Reason::MaterialsMissing
+        | Reason::ProvenanceContradiction
+        | Reason::PackageDenied
+        | Reason::LicenseDenied
+        | Reason::ConditionFalse
+        | Reason::ConditionError
+        | Reason::ConditionLimit
+        | Reason::ConditionEngineAbsent
+        | Reason::ConditionEngineVersion => 9,
         // What a trusted key has signed in a wrong form.
         _ => 6,
     }

@@ -26,17 +26,21 @@
     clippy::unreachable
 )]
 
+pub mod buildkit;
 pub mod bundle;
 #[cfg(feature = "rsa")]
 mod der;
 pub mod dsse;
 pub mod encoding;
+pub mod glob;
 pub mod intoto;
 pub mod json;
 pub mod judge;
 pub mod limits;
 pub mod oci;
 pub mod pattern;
+#[cfg(feature = "predicate")]
+pub mod predicate;
 pub mod reference;
 pub mod signature;
 pub mod simple_signing;

@@ -177,6 +177,28 @@ pub const REVOKED_IDENTITIES: usize = 4096;
 /// Most authorities that one rule names in `signed_by`: who has signed is one machine word.
 pub const SIGNED_BY: usize = 64;
 
+/// Most requirements on attestations of one rule: what a verdict remembers of them is one bit each.
+pub const RULE_ATTESTATIONS: usize = 16;
+
+/// Most predicate types of one requirement: provenance has 2, package lists 2 and their versions.
+pub const ATTESTATION_TYPES: usize = 8;
+
+/// Longest predicate type in a policy, in bytes. Real ones have under 100.
+pub const PREDICATE_TYPE_BYTES: usize = 512;
+
+/// Longest condition in CEL, in bytes. A Kubernetes validation rule has at most 10 KiB
+/// (`StaticEstimatedCostLimit` aside); what fits into a policy that people review is shorter.
+pub const CONDITION_BYTES: usize = 4096;
+
+/// Most attestation manifests that an image's own index may list for one platform. `BuildKit` writes one.
+pub const INDEX_ATTESTATIONS: usize = 8;
+
+/// Most manifests that an index may list where attestations are looked for in it: each is compared with each.
+pub const INDEX_MANIFESTS: usize = 256;
+
+/// Most VEX claims that one verdict remembers, each 40 bytes.
+pub const VEX_CLAIMS: usize = 128;
+
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
 pub const OPEN_RULES: usize = 8;
 
@@ -211,6 +233,24 @@ pub const WORDS_BYTES: usize = 256;
 
 /// Longest pattern for a pod namespace: a namespace is a DNS label (RFC 1123 section 2.1).
 pub const NAMESPACE_BYTES: usize = 63;
+
+/// Longest glob of a requirement on an attestation, in bytes: as long as the longest name that it is compared with is
+/// worth writing down. A source or a workflow has under 300; the number is ours.
+pub const GLOB_BYTES: usize = 1024;
+
+/// Most entries of one list of globs about provenance. As many as a rule has patterns.
+pub const PROVENANCE_GLOBS: usize = 64;
+
+/// Most denied packages, and most denied licences, of one requirement. Lists of known bad packages that people keep
+/// by hand have some dozen entries; the number is ours.
+pub const DENIED_PACKAGES: usize = 1000;
+
+/// Most vulnerabilities that one requirement ignores by name. A list that is longer than this is nobody's decision any
+/// more; the number is ours.
+pub const IGNORED_VULNERABILITIES: usize = 1000;
+
+/// Longest identifier of a vulnerability in a policy, in bytes. `GHSA-` and `CVE-` ones have under 24.
+pub const VULNERABILITY_ID_BYTES: usize = 128;
 
 /// Longest validity that a bundle may allow an override, in seconds: a week is a decision, not an emergency.
 pub const OVERRIDE_SECONDS: u64 = 7 * 86_400;

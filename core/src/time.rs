@@ -40,6 +40,49 @@ impl UnixTime {
     }
 }
 
+impl UnixTime {
+    /// Reads a time as others write it (RFC 3339 section 5.6): any zone, any fraction of a second, which is dropped.
+    ///
+    /// Returns `None` for a time without a zone, for dates that do not exist, for leap seconds and for times before
+    /// the epoch.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let (local, rest) = text.split_at_checked(19)?;
+        let mut whole: heapless::String<20> = heapless::String::new();
+        for (place, c) in local.char_indices() {
+            // RFC 3339 allows a lower-case `t`.
+            whole.push(if place == 10 && c == 't' { 'T' } else { c }).ok()?;
+        }
+        whole.push('Z').ok()?;
+        let local = Self::parse(&whole)?;
+        let zone = match rest.strip_prefix('.') {
+            Some(fraction) => {
+                let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+                if zone.len() == fraction.len() {
+                    return None;
+                }
+                zone
+            }
+            None => rest,
+        };
+        match zone.as_bytes() {
+            b"Z" | b"z" => Some(local),
+            &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+                let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                let offset = hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?;
+                // East of Greenwich clocks are ahead.
+                let utc =
+                    if sign == b'+' { local.0.checked_sub(offset) } else { local.0.checked_add(offset) };
+                utc.map(Self)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for UnixTime {
     /// The same form; years beyond 9999 print with all their digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,6 +140,36 @@ fn days_in_month(year: u64, month: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn times_of_others_need_a_zone_and_may_have_a_fraction() {
+        let read = UnixTime::parse_rfc3339;
+        let noon = UnixTime::parse("2026-11-24T12:00:00Z");
+        for text in [
+            "2026-11-24T12:00:00Z",
+            "2026-11-24T12:00:00.123456789Z",
+            "2026-11-24t14:00:00.5+02:00",
+            "2026-11-24T06:30:00-05:30",
+            "2026-11-24T12:00:00z",
+        ] {
+            assert_eq!(read(text), noon, "{text}");
+        }
+        for text in [
+            "2026-11-24T12:00:00",
+            "2026-11-24T12:00:00.Z",
+            "2026-11-24T12:00:00.5",
+            "2026-11-24 12:00:00Z",
+            "2026-11-24T12:00:00+2:00",
+            "2026-11-24T12:00:00+24:00",
+            "2026-02-30T12:00:00Z",
+            "2026-11-24T12:00:60Z",
+            "1970-01-01T00:00:00+01:00",
+            "2026-11-24",
+            "",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
     use super::UnixTime;
 
     extern crate std;

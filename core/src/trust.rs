@@ -22,10 +22,16 @@ use crate::time::UnixTime;
 
 mod authority;
 mod digests;
+#[cfg(feature = "predicate")]
+mod requirement;
 mod rule;
 
 pub use authority::{Authority, AuthorityKey, AuthorityKind};
 pub use digests::DigestList;
+#[cfg(feature = "predicate")]
+pub use requirement::{AgeAt, ConditionText, Coverage, Requirement};
+#[cfg(feature = "predicate")]
+pub(crate) use rule::Signers;
 pub use rule::{IndexMode, Mode, Namespaces, Rule};
 
 /// Payload type of the envelope.
@@ -35,7 +41,8 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.pullward.trust-bundle.v1+json";
 pub const SCHEMA: u64 = 1;
 
 /// The engine that this is. A bundle names the least engine that enforces all of it.
-pub const ENGINE: u64 = 1;
+/// Without the feature `predicate` this one judges no attestations, and is 1.
+pub const ENGINE: u64 = if cfg!(feature = "predicate") { 2 } else { 1 };
 
 /// Why a trust bundle is refused. Every one leaves the bundle that was active before in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

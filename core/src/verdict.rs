@@ -107,6 +107,62 @@ reasons! {
     KeyRetired = "key-retired", Deny, "sign this digest with the authority's current key";
     /// the key that signed has a validity window, and nothing proves when it signed
     KeyWindowNoTime = "key-window-no-time", Deny, "sign with a timestamp, or remove the window from the policy and revoke the key instead";
+    /// no attestation of a type that the rule asks for was found, by an authority that it names
+    AttestationMissing = "attestation-missing", Deny, "attach the attestation (cosign attest), and copy attestations along when the image is copied";
+    /// the attestation is signed by an authority that the requirement does not name
+    AttestationSigner = "attestation-signer", Deny, "have an authority that the requirement names make the attestation";
+    /// the predicate is not what its format says
+    PredicateMalformed = "predicate-malformed", Deny, "make the attestation again with a current tool";
+    /// the requirement puts conditions on a predicate of a type that it cannot be about
+    PredicateUnsupported = "predicate-unsupported", Deny, "ask for this with a type that says it, or with a condition in CEL";
+    /// the attestation is older than the rule allows
+    AttestationTooOld = "attestation-too-old", Deny, "scan or build again, and attest the result";
+    /// the attestation is dated in the future
+    AttestationFromFuture = "attestation-from-future", Deny, "check the clocks of this node and of the machine that made the attestation";
+    /// the rule limits the attestation's age, and it does not say when it was made
+    AttestationNoTime = "attestation-no-time", Deny, "make the attestation with a tool that writes the time, or take max_age out of the policy";
+    /// more vulnerabilities count than the rule allows
+    VulnerabilitiesExceeded = "vulnerabilities-exceeded", Deny, "update the named package and build again, or state why it does not matter (VEX, ignore)";
+    /// the report is about another image
+    ReportOtherImage = "report-other-image", Deny, "scan this very digest and attest the result";
+    /// the image was built by a builder that the rule does not name
+    BuilderMismatch = "builder-mismatch", Deny, "build where the policy says, or name this builder in it";
+    /// the image was built in a way that the rule does not name
+    BuildTypeMismatch = "build-type-mismatch", Deny, "build in the way that the policy says, or name this build type in it";
+    /// the image was built from a repository that the rule does not name
+    SourceMismatch = "source-mismatch", Deny, "build from the repository that the policy names, or name this one in it";
+    /// the image was built from a commit that the rule does not name
+    CommitMismatch = "commit-mismatch", Deny, "build from a commit that the policy names";
+    /// the build's entry point is one that the rule does not name
+    EntryPointMismatch = "entry-point-mismatch", Deny, "build with the workflow or file that the policy names";
+    /// the build had a parameter that the rule forbids, or lacked one that it demands
+    ParameterMismatch = "parameter-mismatch", Deny, "build with the parameters that the policy allows";
+    /// the image is built on a base that the rule does not name, or names no base
+    BaseMismatch = "base-mismatch", Deny, "build on a base image that the policy names";
+    /// the provenance lists no materials, and the rule asks for them
+    MaterialsMissing = "materials-missing", Deny, "build with complete provenance (docker buildx build --provenance=mode=max)";
+    /// the provenance says two different things
+    ProvenanceContradiction = "provenance-contradiction", Deny, "build again; if it repeats, something rewrites the provenance";
+    /// the provenance has no entry for this platform
+    PlatformMissing = "platform-missing", Deny, "attest the provenance of every platform that the image has";
+    /// the image contains a package that the rule denies
+    PackageDenied = "package-denied", Deny, "build without the package";
+    /// the image contains a package under a licence that the rule denies
+    LicenseDenied = "license-denied", Deny, "build without the package";
+    /// the rule's condition is not met
+    ConditionFalse = "condition-false", Deny, "read the condition in the policy against the attestation (pullward attestation show -o json)";
+    /// the rule's condition cannot be evaluated on this attestation
+    ConditionError = "condition-error", Deny, "check the condition against a real attestation (pullward policy test)";
+    /// the rule's condition costs more than a condition may
+    ConditionLimit = "condition-limit", Deny, "write the condition simpler, or make the attestation smaller";
+    /// the rule has a condition in CEL, and this build has no engine for it
+    ConditionEngineAbsent = "condition-engine-absent", Deny, "use the agent, which has one";
+    /// the rule's condition was compiled for another engine
+    ConditionEngineVersion = "condition-engine-version", Deny, "build the trust bundle again with the version of pullward that the nodes run";
+    /// statements of the build inside the image's index count only when the index is signed
+    IndexUnsigned = "index-unsigned", Deny, "sign the index digest itself (cosign sign)";
+    /// statements inside the image's index are not chained to it by digest, or are about another platform
+    IndexChain = "index-chain", Deny, "build again with docker buildx; if it repeats, something rewrites the index";
     /// this digest is revoked
     DigestRevoked = "digest-revoked", Deny, "use another version of the image";
     /// the trust bundle has expired, and it admits no new digests after that

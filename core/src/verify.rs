@@ -9,7 +9,7 @@
 use crate::dsse::{self, Envelope, PreAuthEncoding, SignatureBytes};
 use crate::encoding::{self, Alphabet};
 use crate::intoto::{self, SIGNATURE_PREDICATE, Statement};
-use crate::json::{self, Text};
+use crate::json::{self, Text, Value};
 use crate::limits;
 use crate::oci::Digest;
 use crate::signature::{KeyId, Message, PublicKey, SignedFormat};
@@ -153,8 +153,13 @@ impl<'s> Verified<'s> {
 pub enum Claim<'s> {
     /// That the image is signed: cosign's payload, or a statement with cosign's signature predicate.
     ImageSignature,
-    /// Something else, by the type of its predicate.
-    Attestation(Text<'s>),
+    /// Something else.
+    Attestation {
+        /// The URI of the predicate's schema.
+        predicate_type: Text<'s>,
+        /// The predicate, where the statement has one.
+        predicate: Option<Value<'s>>,
+    },
 }
 
 /// Why evidence did not verify.
@@ -246,7 +251,7 @@ fn verify_envelope<'s>(
     let claim = if statement.predicate_type().is(SIGNATURE_PREDICATE) {
         Claim::ImageSignature
     } else {
-        Claim::Attestation(statement.predicate_type())
+        Claim::Attestation { predicate_type: statement.predicate_type(), predicate: statement.predicate() }
     };
     Ok(Verified { position: signer.position, key: signer.key.id(), claim, content: signed.payload() })
 }

@@ -311,6 +311,8 @@ fn rule_lookup(report: &mut Report) -> Answer<()> {
                 digest: Digest::of(b"an image"),
                 time: UnixTime(1_800_000_000),
                 pod_namespace: None,
+                platform: "linux/amd64",
+                allowed_at: None,
             };
             let mut times = Vec::new();
             for _ in 0..101 {

@@ -16,16 +16,20 @@
 //! what the right answer is. Tests write it down.
 
 mod forge;
+mod index;
 mod judge;
 mod random;
+mod requirement;
 mod rsa;
 mod signer;
 mod trust;
 mod world;
 
-pub use forge::{Forge, Form, Minted, edit, pae, payload, statement};
+pub use forge::{Forge, Form, Minted, attestation, edit, pae, payload, statement};
+pub use index::{Index, MintedChain};
 pub use judge::{Answer, Ask, Node, ask_key};
 pub use random::Random;
+pub use requirement::{PROVENANCE, Requirement, VULN};
 pub use rsa::rsa_spki;
 pub use signer::{Scheme, Signer, pem};
 pub use trust::{Authority, Key, Revoked, Rule, Trust, sign_trust, trust_envelope};

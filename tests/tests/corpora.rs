@@ -152,7 +152,9 @@ fn make(corpora: &Corpora, row: &Value) -> Made {
                     assert_eq!((answer.ruling, reason), (Ruling::Deny, Reason::PredicateNotSignature));
                     !image_signature
                 }
-                Standing::Rejected(_) | Standing::Revoked => false,
+                Standing::Rejected(_) | Standing::Revoked | Standing::Unmet(_) | Standing::Unchained(_) => {
+                    false
+                }
             };
             if accepted {
                 return Made::Accepted;

@@ -21,7 +21,7 @@ type Pieces = BTreeMap<Digest, (Format, Vec<u8>)>;
 fn visit(source: &dyn EvidenceSource, subject: &Digest) -> Result<(Gathered, Pieces), Box<dyn Error>> {
     let mut pieces = Pieces::new();
     let deadline = Instant::now() + Duration::from_secs(30);
-    let question = Question { subject, wanted: Wanted::Everything, deadline };
+    let question = Question { subject, wanted: Wanted::Everything, platform: "linux/amd64", deadline };
     let gathered = source.visit(question, &mut Budget::default(), &mut |piece| {
         pieces.insert(piece.digest, (piece.format, piece.content));
         Flow::Continue

@@ -44,7 +44,7 @@ fn visit_with(
     let reference = Reference::parse(&server.reference("app:v1")).unwrap();
     let source = RegistrySource::new(&client, &reference).unwrap();
     let mut found = Vec::new();
-    let question = Question { subject, wanted, deadline: Instant::now() + SOON };
+    let question = Question { subject, wanted, platform: "linux/amd64", deadline: Instant::now() + SOON };
     let result = in_time(|| {
         source.visit(question, &mut budget, &mut |piece| {
             let flow = flow(&piece);
@@ -726,7 +726,8 @@ fn a_hanging_blob_ends_the_whole_visit_at_its_deadline() {
     let source = RegistrySource::new(&client, &reference).unwrap();
     let begin = Instant::now();
     let deadline = begin + Duration::from_millis(400);
-    let question = Question { subject: &image, wanted: Wanted::Everything, deadline };
+    let question =
+        Question { subject: &image, wanted: Wanted::Everything, platform: "linux/amd64", deadline };
     let result = source.visit(question, &mut Budget::default(), &mut |_| Flow::Continue);
     assert_eq!(result.unwrap_err().fault(), pullward::evidence::Fault::Deadline);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{agent, attestation, policy, replay, setup, status, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
 use pullward::evidence::layout::Layout;
+use pullward::receipt::store::Receipts;
 use pullward::trust::node::TrustSettings;
 
 /// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
@@ -33,6 +34,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(verify::Verify),
+    Attestation(attestation::AttestationArgs),
     Tree(tree::Tree),
     Replay(replay::Replay),
     Agent(Agent),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let code = match &command {
         Command::Verify(arguments) => verify::run(arguments, &mut out, &mut err),
+        Command::Attestation(arguments) => attestation::run(arguments, &mut out, &mut err),
         Command::Tree(arguments) => tree::run(arguments, &mut out, &mut err),
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
         Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),
@@ -82,7 +85,8 @@ fn assemble(config: &Config) -> Result<Parts, String> {
     if !config.registry.offline {
         add_registry(config, &mut sources)?;
     }
-    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes);
+    let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
+    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes).with_receipts(receipts);
     Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)) })
 }
 

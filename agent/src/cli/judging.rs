@@ -386,6 +386,7 @@ impl Judging {
             platform: question.platform.clone(),
             place: question.place.clone(),
             time,
+            allowed_at: None,
         })
     }
 }

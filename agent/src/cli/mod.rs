@@ -2,9 +2,11 @@
 
 mod admin;
 pub mod agent;
+pub mod attestation;
 pub mod judging;
 pub mod policy;
 pub mod replay;
+pub mod report;
 pub mod setup;
 pub mod status;
 pub mod tree;

@@ -8,9 +8,10 @@ use clap::Args;
 use pullward_core::verdict::Reason;
 
 use super::judging::{Asked, Judging, Output, SourceFlags, TrustFlags, USAGE};
+use super::report;
 use crate::decide::{EventLog, Unrecorded, Unresolved};
 use crate::record::{Record, Recorder};
-use crate::verdict::{Decision, Outcome, Verdict, printable};
+use crate::verdict::Verdict;
 
 /// Judges images: are they signed as the trust bundle, or one key, asks?
 ///
@@ -169,50 +170,6 @@ pub fn print(verdict: &Verdict, output: Output, out: &mut dyn Write) -> io::Resu
             serde_json::to_writer(&mut *out, verdict)?;
             writeln!(out)
         }
-        Output::Text => print_text(verdict, out),
+        Output::Text => report::print(verdict, out),
     }
-}
-
-fn print_text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
-    let decision = match (verdict.decision, verdict.would_deny) {
-        (Decision::Allow, false) => "allowed",
-        (Decision::Allow, true) => "allowed by audit mode, would be denied",
-        (Decision::Deny, _) => "denied",
-    };
-    let plain = |text: &str| printable(text, 4096);
-    writeln!(out, "{decision}: {}", plain(&verdict.reference))?;
-    if !verdict.digest.is_empty() {
-        writeln!(out, "  digest    {}", plain(&verdict.digest))?;
-    }
-    writeln!(out, "  reason    {}: {}", verdict.reason, plain(&verdict.message))?;
-    if let Some(rule) = &verdict.rule {
-        writeln!(out, "  rule      {} ({})", plain(rule), verdict.mode)?;
-    }
-    if let Some(trust) = &verdict.trust {
-        writeln!(out, "  trust     version {}, until {}, {}", trust.version, trust.expires, trust.digest)?;
-    }
-    for row in &verdict.evidence {
-        let outcome = match row.outcome {
-            Outcome::Accepted => "accepted",
-            Outcome::Rejected => "rejected",
-            Outcome::Ignored => "ignored",
-        };
-        let who = row.authority.as_deref().or(row.identity.as_deref());
-        let what = match (&row.code, who) {
-            (Some(code), _) => format!("{code}: {}", plain(row.detail.as_deref().unwrap_or_default())),
-            (None, Some(who)) => plain(who),
-            (None, None) => String::new(),
-        };
-        writeln!(
-            out,
-            "  evidence  {outcome} {} from {} {}  {what}",
-            row.format,
-            row.source,
-            plain(&row.digest)
-        )?;
-    }
-    for note in &verdict.notes {
-        writeln!(out, "  note      {}", plain(note))?;
-    }
-    writeln!(out, "  verdict   {} at {} by {}", verdict.id, verdict.time, verdict.engine)
 }

@@ -1,5 +1,7 @@
 //! Words for decisions: the thing, then the reason, then the next step.
 
+use std::collections::BTreeMap;
+
 use pullward_core::ENGINE;
 use pullward_core::judge::Decision as CoreDecision;
 use pullward_core::oci::Digest;
@@ -9,7 +11,8 @@ use pullward_core::verdict::Reason;
 
 use super::session::Subject;
 use super::{Believed, Question, Unresolved};
-use crate::verdict::{Decision, EvidenceRow, Outcome, SCHEMA, Trust, Verdict};
+use crate::policy::predicate_types;
+use crate::verdict::{Decision, EvidenceRow, Outcome, RequirementRow, SCHEMA, Trust, Verdict};
 
 /// What a verdict says besides what was asked.
 pub(super) struct Parts {
@@ -20,6 +23,8 @@ pub(super) struct Parts {
     pub(super) message: String,
     pub(super) rule: Option<String>,
     pub(super) evidence: Vec<EvidenceRow>,
+    pub(super) requirements: Vec<RequirementRow>,
+    pub(super) attestations: BTreeMap<String, serde_json::Value>,
     pub(super) notes: Vec<String>,
 }
 
@@ -59,6 +64,8 @@ pub(super) fn unresolved(
             message,
             rule: None,
             evidence: Vec::new(),
+            requirements: Vec::new(),
+            attestations: BTreeMap::new(),
             notes: Vec::new(),
         },
     )
@@ -99,12 +106,13 @@ fn assemble(
         rule: parts.rule,
         trust,
         evidence: parts.evidence,
+        requirements: parts.requirements,
         notes: parts.notes,
         id: String::new(),
         place: place.clone(),
         time: time.to_string(),
         engine: ENGINE.to_owned(),
-        attestations: std::collections::BTreeMap::new(),
+        attestations: parts.attestations,
         elapsed_us: 0,
     };
     verdict.id = identify(&verdict, &trust_id);
@@ -136,11 +144,14 @@ pub(super) fn message(
     subject: &Subject,
     decision: &CoreDecision<'_>,
     rows: &[EvidenceRow],
+    requirements: &[RequirementRow],
     failures: &[String],
 ) -> String {
     let rule = decision.rule.as_ref();
+    let unmet = decision.unmet.and_then(|place| requirements.get(place));
     let what = match decision.reason {
-        Reason::Signed => signed(rows),
+        Reason::Signed => signed(rows, requirements),
+        _ if unmet.is_some() => unmet.map(|row| shortfall(row, rule)).unwrap_or_default(),
         Reason::AllowedByRule | Reason::DeniedByRule | Reason::RequirementUnsupported => {
             format!("{}{}", by_rule(rule), decision.reason.meaning())
         }
@@ -195,15 +206,30 @@ fn wanted(rule: Option<&Rule<'_>>) -> String {
     format!(" (rule {:?} asks for {} of: {})", rule.name(), rule.at_least(), names.join(", "))
 }
 
-fn signed(rows: &[EvidenceRow]) -> String {
+/// What a requirement that is not met lacks.
+fn shortfall(row: &RequirementRow, rule: Option<&Rule<'_>>) -> String {
+    let types: Vec<&str> = row.types.iter().map(|uri| predicate_types::short(uri)).collect();
+    let detail = row.detail.as_deref().unwrap_or_default();
+    let by = row.signed_by.join(", ");
+    let rule = rule.map(|rule| format!(" (rule {:?}, signed by: {by})", rule.name())).unwrap_or_default();
+    format!("attestation {}: {detail}{rule}", types.join(" or "))
+}
+
+fn signed(rows: &[EvidenceRow], requirements: &[RequirementRow]) -> String {
     let mut signers: Vec<&str> = Vec::new();
-    for row in rows.iter().filter(|row| row.outcome == Outcome::Accepted) {
+    let signatures = rows.iter().filter(|row| row.predicate_type.is_none());
+    for row in signatures.filter(|row| row.outcome == Outcome::Accepted) {
         let signer = row.authority.as_deref().or(row.identity.as_deref()).unwrap_or("the key");
         if !signers.contains(&signer) {
             signers.push(signer);
         }
     }
-    format!("signed by {}", signers.join(", "))
+    let mut what = format!("signed by {}", signers.join(", "));
+    for row in requirements {
+        let types: Vec<&str> = row.types.iter().map(|uri| predicate_types::short(uri)).collect();
+        what.push_str(&format!("; {} as asked for", types.join(" or ")));
+    }
+    what
 }
 
 fn count(rows: &[EvidenceRow], noun: &str) -> String {

@@ -3,6 +3,7 @@
 //! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
 //! same verdict, byte for byte except for `elapsed_us`.
 
+use pullward_core::buildkit;
 use pullward_core::judge::{
     Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
 };
@@ -14,9 +15,11 @@ use pullward_core::verdict::Reason;
 use pullward_core::verify::Evidence;
 use serde::{Deserialize, Serialize};
 
+use super::attested::{self, Attested};
+use super::clerk::{KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
-use crate::evidence::{Fault, Format, Found, Gathered, SourceError};
-use crate::verdict::{Decision, EvidenceRow, Outcome, Place, Verdict};
+use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
+use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Outcome, Place, Verdict};
 
 /// What is judged, and when and where.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Subject {
     pub place: Place,
     /// The time of judgement.
     pub time: UnixTime,
+    /// When this node first allowed the digest under this name, by a receipt of its own.
+    pub allowed_at: Option<UnixTime>,
 }
 
 /// Something that a session learns.
@@ -124,17 +129,33 @@ pub struct Session<'a> {
     rows: Vec<EvidenceRow>,
     notes: Vec<String>,
     failures: Vec<String>,
+    attested: Attested,
+    keep: KeepStatements,
+    statements: Vec<(usize, NotedStatement)>,
+    /// Reports that fell short and may be excused by a VEX statement that comes later, each with its row.
+    held: Vec<(usize, Found)>,
 }
+
+/// Most bytes of reports that are held for a VEX statement to come. One that does not fit is not excused.
+const HELD_BYTES: usize = 32 * 1024 * 1024;
 
 impl<'a> Session<'a> {
     /// Opens a session.
     #[must_use]
     pub fn open(believed: Believed<'a>, subject: &'a Subject) -> Self {
+        Self::open_keeping(believed, subject, KeepStatements::No)
+    }
+
+    /// The same, and verified statements are kept whole where somebody wants to read them.
+    #[must_use]
+    pub fn open_keeping(believed: Believed<'a>, subject: &'a Subject, keep: KeepStatements) -> Self {
         let question = CoreQuestion {
             reference: subject.reference.as_ref(),
             digest: subject.digest,
             time: subject.time,
             pod_namespace: subject.place.pod_namespace.as_deref(),
+            platform: &subject.platform,
+            allowed_at: subject.allowed_at,
         };
         Self {
             believed,
@@ -143,6 +164,22 @@ impl<'a> Session<'a> {
             rows: Vec::new(),
             notes: Vec::new(),
             failures: Vec::new(),
+            attested: Attested::default(),
+            keep,
+            statements: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// What sources have to be asked for.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        if self.judge.asks_for_coverage() || self.keep == KeepStatements::Yes {
+            Wanted::EverythingAndIndex
+        } else if self.judge.asks_for_attestations() {
+            Wanted::Everything
+        } else {
+            Wanted::Signatures
         }
     }
 
@@ -172,6 +209,7 @@ impl<'a> Session<'a> {
                     outcome: Outcome::Rejected,
                     code: Some(item.code.clone()),
                     detail: Some(item.detail.clone()),
+                    covered_by: None,
                 });
             }
             Event::Failed(failure) => {
@@ -187,6 +225,39 @@ impl<'a> Session<'a> {
     }
 
     fn take_found(&mut self, found: &Found) {
+        let place = self.rows.len();
+        let outcome = self.offer(found, place);
+        self.rows.push(row(found, &outcome));
+        if outcome.standing == Standing::Unmet(Reason::VulnerabilitiesExceeded) && self.judge.hopes_for_vex()
+        {
+            let held: usize = self.held.iter().map(|(_, found)| found.content.len()).sum();
+            if held.saturating_add(found.content.len()) <= HELD_BYTES {
+                self.held.push((place, found.clone()));
+            }
+        }
+        if outcome.standing == Standing::Accepted && self.attested.is_vex(place) {
+            self.offer_held();
+        }
+    }
+
+    /// Offers again what a VEX statement may have excused.
+    fn offer_held(&mut self) {
+        for (place, found) in std::mem::take(&mut self.held) {
+            self.attested.forget(place);
+            self.statements.retain(|(of, _)| *of != place);
+            let outcome = self.offer(&found, place);
+            if let Some(known) = self.rows.get_mut(place) {
+                *known = row(&found, &outcome);
+            }
+            if outcome.standing == Standing::Unmet(Reason::VulnerabilitiesExceeded) {
+                self.held.push((place, found));
+            }
+        }
+    }
+
+    /// Offers one piece to the judge and keeps what the clerk wrote down about it.
+    fn offer(&mut self, found: &Found, place: usize) -> CoreOutcome<'a> {
+        let mut notes = Notes::new(self.subject, self.keep);
         let evidence = match found.format {
             Format::Bundle => Evidence::Bundle(&found.content),
             Format::LegacyAttestation => Evidence::Envelope(&found.content),
@@ -194,11 +265,37 @@ impl<'a> Session<'a> {
                 payload: &found.content,
                 signature: found.signature.as_deref().unwrap_or_default(),
             },
+            Format::IndexStatement => {
+                let (index, manifest) = match &found.chain {
+                    Some(chain) => (&*chain.index, &*chain.manifest),
+                    None => (&[][..], &[][..]),
+                };
+                let chain = buildkit::Chain { index, manifest, statement: &found.content };
+                let outcome = self.judge.offer_covered(&chain, &found.digest, &mut notes);
+                self.note(found, place, notes);
+                return outcome;
+            }
         };
         // Given back with the piece: a verdict holds one of each at a time.
         let mut scratch = vec![0; evidence.scratch_bytes()];
-        let outcome = self.judge.offer(&evidence, &found.digest, &mut scratch);
-        self.rows.push(row(found, &outcome));
+        let outcome = self.judge.offer_with(&evidence, &found.digest, &mut scratch, &mut notes);
+        self.note(found, place, notes);
+        outcome
+    }
+
+    fn note(&mut self, found: &Found, place: usize, notes: Notes<'_>) {
+        self.attested.take(place, found, &notes);
+        if let Some(statement) = notes.statement {
+            self.statements.push((place, statement));
+        }
+    }
+
+    /// The verified statements so far, each with its row in the verdict's evidence; whole where they are kept. What the
+    /// image's own index holds is verified where the index is signed as asked.
+    #[must_use]
+    pub fn statements(&self) -> Vec<(usize, NotedStatement)> {
+        let signed = self.judge.decide().is_signed();
+        self.statements.iter().filter(|(_, statement)| signed || !statement.covered).cloned().collect()
     }
 
     /// Closes the session.
@@ -207,7 +304,12 @@ impl<'a> Session<'a> {
         let mut notes = self.notes;
         // A failure after everything was met is worth knowing and changes nothing.
         notes.extend(self.failures.iter().cloned());
-        let message = explain::message(self.subject, &decision, &self.rows, &self.failures);
+        let mut rows = self.rows;
+        let requirements = self.attested.rows(&decision, &rows);
+        if !decision.is_signed() {
+            attested::discount_covered(&mut rows);
+        }
+        let message = explain::message(self.subject, &decision, &rows, &requirements, &self.failures);
         let decided = match decision.ruling {
             Ruling::Allow => Decision::Allow,
             Ruling::Deny => Decision::Deny,
@@ -222,7 +324,9 @@ impl<'a> Session<'a> {
                 reason: decision.reason,
                 message,
                 rule: decision.rule.map(|rule| rule.name().to_owned()),
-                evidence: self.rows,
+                attestations: attested::summaries(&self.statements, &rows),
+                evidence: rows,
+                requirements,
                 notes,
             },
         )
@@ -234,6 +338,14 @@ fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
         Standing::Accepted => (Outcome::Accepted, None, None),
         Standing::Ignored(reason) => {
             (Outcome::Ignored, Some(reason.code().to_owned()), Some(reason.meaning().to_owned()))
+        }
+        Standing::Unmet(reason) => {
+            (Outcome::Ignored, Some(reason.code().to_owned()), Some(reason.meaning().to_owned()))
+        }
+        Standing::Unchained(error) => {
+            let reason = Reason::IndexChain;
+            let detail = format!("{} ({error:?})", reason.meaning());
+            (Outcome::Rejected, Some(reason.code().to_owned()), Some(detail))
         }
         Standing::Rejected(error) => {
             let reason = error.reason();
@@ -256,6 +368,8 @@ fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
         outcome: result,
         code,
         detail,
+        covered_by: (found.format == Format::IndexStatement && result == Outcome::Accepted)
+            .then(|| COVERED_BY_SIGNATURE.to_owned()),
     }
 }
 
@@ -298,6 +412,7 @@ mod tests {
             platform: "linux/amd64".to_owned(),
             place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
             time: UnixTime::parse("2026-06-01T00:00:00Z").unwrap(),
+            allowed_at: None,
         };
         let mut session = Session::open(Believed::Bundle(&trust), &subject);
         for event in Event::after_visit(Err(error)) {

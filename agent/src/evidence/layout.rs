@@ -18,11 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pullward_core::limits;
-use pullward_core::oci::{Digest, MEDIA_TYPE_INDEX};
+use pullward_core::oci::{Digest, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
 use pullward_core::reference::Reference;
 
 use crate::evidence::checked::{self, ContentError, Expected};
-use crate::evidence::document::{DescriptorBuf, Document, DocumentError, Entry, List, MediaType, Shape};
+use crate::evidence::document::{
+    Annotations, DescriptorBuf, Document, DocumentError, Entry, List, MediaType, Shape,
+};
 use crate::evidence::oci_target::OciImage;
 use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
 use crate::evidence::{
@@ -324,7 +326,27 @@ impl Layout {
         }
         let bytes = self.read_blob(descriptor, limits::MANIFEST_BYTES)?;
         let document = Document::parse(&bytes, &descriptor.media_type)?;
-        Ok(Manifest { digest: descriptor.digest, size: descriptor.size, document })
+        Ok(Manifest { digest: descriptor.digest, size: descriptor.size, document, bytes })
+    }
+
+    /// An image by its digest alone: what it is, it has to say itself.
+    fn read_image(&self, digest: &Digest) -> Result<Manifest, ItemError> {
+        let path = self.directory.join("blobs").join("sha256").join(digest.hex().as_str());
+        let size = fs::symlink_metadata(&path).map_err(|error| unreadable(&error))?.len();
+        let media_type = MEDIA_TYPE_INDEX.to_owned();
+        let index = DescriptorBuf {
+            media_type,
+            digest: *digest,
+            size,
+            artifact_type: None,
+            annotations: Annotations::default(),
+        };
+        match self.read_manifest(&index) {
+            Err(ItemError::Document(_)) => {
+                self.read_manifest(&DescriptorBuf { media_type: MEDIA_TYPE_MANIFEST.to_owned(), ..index })
+            }
+            read => read,
+        }
     }
 
     fn read_blob(&self, descriptor: &DescriptorBuf, cap: u64) -> Result<Vec<u8>, ItemError> {
@@ -341,6 +363,11 @@ impl Layout {
 }
 
 impl Content for Layout {
+    fn image(&self, digest: &Digest, deadline: Instant) -> Result<Manifest, FetchError> {
+        self.in_time(deadline)?;
+        Ok(self.read_image(digest)?)
+    }
+
     fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
         self.in_time(deadline)?;
         Ok(self.read_manifest(descriptor)?)
@@ -383,7 +410,7 @@ impl EvidenceSource for Layout {
         }
         let tag = fallback_tag(question.subject);
         let mut suffixes = vec!["", ".sig"];
-        if question.wanted == Wanted::Everything {
+        if question.wanted != Wanted::Signatures {
             suffixes.push(".att");
         }
         for suffix in suffixes {

@@ -85,7 +85,8 @@ fn soon() -> Instant {
 
 fn visit(layout: &Layout, subject: &Digest) -> (Result<Gathered, SourceError>, Vec<Found>) {
     let mut found = Vec::new();
-    let question = Question { subject, wanted: Wanted::Everything, deadline: soon() };
+    let question =
+        Question { subject, wanted: Wanted::Everything, platform: "linux/amd64", deadline: soon() };
     let result = layout.visit(question, &mut Budget::default(), &mut |piece| {
         found.push(piece);
         Flow::Continue
@@ -323,7 +324,12 @@ fn a_deadline_that_has_passed_reads_nothing() {
     folder.bundle(&image, b"bundle");
     let layout = folder.layout();
     for _ in 0..2 {
-        let question = Question { subject: &image, wanted: Wanted::Everything, deadline: Instant::now() };
+        let question = Question {
+            subject: &image,
+            wanted: Wanted::Everything,
+            platform: "linux/amd64",
+            deadline: Instant::now(),
+        };
         let result = layout.visit(question, &mut Budget::default(), &mut |_| panic!("found"));
         assert_eq!(result, Err(SourceError::Deadline { source_name: Source::Store }));
         // The second time with the scan in memory.

@@ -6,7 +6,8 @@
 //! them. Whether they sign anything is the core's to say.
 //!
 //! Three formats are looked for, and none switches another off: the sigstore bundle as a referrer (cosign 3), the
-//! legacy signature and the legacy attestation behind the tags `sha256-<hex>.sig` and `.att` (cosign 2).
+//! legacy signature and the legacy attestation behind the tags `sha256-<hex>.sig` and `.att` (cosign 2). Where a rule
+//! accepts them, the statements that a build put into the image's own index are read too.
 //!
 //! - [`checked`]: the only way to read bytes: capped, of the promised length and digest;
 //! - [`document`]: manifests and indexes that can mean one thing only;
@@ -47,6 +48,8 @@ pub enum Format {
     LegacySignature,
     /// cosign's DSSE envelope around an in-toto statement.
     LegacyAttestation,
+    /// An in-toto statement without a signature of its own, out of the image's own index.
+    IndexStatement,
 }
 
 impl Format {
@@ -57,13 +60,14 @@ impl Format {
             Self::Bundle => "bundle",
             Self::LegacySignature => "legacy-signature",
             Self::LegacyAttestation => "legacy-attestation",
+            Self::IndexStatement => "index-statement",
         }
     }
 
     /// The format with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Bundle, Self::LegacySignature, Self::LegacyAttestation]
+        [Self::Bundle, Self::LegacySignature, Self::LegacyAttestation, Self::IndexStatement]
             .into_iter()
             .find(|it| it.as_str() == name)
     }
@@ -74,6 +78,7 @@ impl Format {
         match self {
             Self::LegacySignature => limits::SIGNATURE_BYTES,
             Self::Bundle | Self::LegacyAttestation => limits::ATTESTATION_BYTES,
+            Self::IndexStatement => limits::PAYLOAD_BYTES,
         }
     }
 }
@@ -142,18 +147,31 @@ pub struct Found {
     pub content: Vec<u8>,
     /// For a legacy signature: the base64 text of `dev.cosignproject.cosign/signature`.
     pub signature: Option<String>,
+    /// For a statement of the image's own index: the documents that chain it to the image's digest.
+    pub chain: Option<Chain>,
+}
+
+/// What chains a statement to the image's own index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The index's bytes.
+    pub index: Arc<[u8]>,
+    /// The attestation manifest's bytes.
+    pub manifest: Arc<[u8]>,
 }
 
 /// The annotation that holds a legacy signature.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
-/// What is asked of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is asked of a source; each asks for more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
     /// What can say "signed": bundles and legacy signatures. Spares one request where no rule wants attestations.
     Signatures,
-    /// Everything.
+    /// Everything that is attached.
     Everything,
+    /// That, and the statements that a build put into the image's own index.
+    EverythingAndIndex,
 }
 
 /// What whoever receives a piece wants next.
@@ -172,6 +190,8 @@ pub struct Question<'a> {
     pub subject: &'a Digest,
     /// The formats that are of use.
     pub wanted: Wanted,
+    /// `os/arch[/variant]`: of the statements in an index those for this platform.
+    pub platform: &'a str,
     /// When to have stopped; one deadline for all that the question causes.
     pub deadline: Instant,
 }
@@ -245,6 +265,9 @@ pub enum Limit {
     /// [`limits::EVIDENCE_PROCESSED`].
     #[error("there are more than {} pieces of evidence", limits::EVIDENCE_PROCESSED)]
     Evidence,
+    /// [`limits::INDEX_MANIFESTS`].
+    #[error("the image's index lists more than {} manifests", limits::INDEX_MANIFESTS)]
+    Index,
     /// [`limits::REFERRER_PAGES`].
     #[error("the list of referrers has more than {} pages", limits::REFERRER_PAGES)]
     Pages,
@@ -398,6 +421,9 @@ pub enum ItemError {
     /// It has more layers than are looked at.
     #[error("it has more than {} layers, which are not all looked at", limits::REFERRERS_SCANNED)]
     Layers,
+    /// It is the image's own index, and attestations in it cannot be told from images.
+    #[error("the image's index cannot be read for attestations: {0}")]
+    Index(String),
     /// A legacy signature without the annotation that holds the signature.
     #[error("it has no annotation {SIGNATURE_ANNOTATION}")]
     NoSignature,
@@ -428,6 +454,7 @@ impl ItemError {
             Self::TooLarge { .. } | Self::Layers => "evidence-too-large",
             Self::Subject => "evidence-wrong-subject",
             Self::NoSignature => "evidence-no-signature",
+            Self::Index(_) => "index-chain",
         }
     }
 }

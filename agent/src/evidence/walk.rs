@@ -4,17 +4,18 @@
 //! fallback index. Each listed manifest is read, its subject compared, and its layers taken by what they are.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
-use pullward_core::limits;
 use pullward_core::oci::{Digest, MEDIA_TYPE_BUNDLE_PREFIX, MEDIA_TYPE_DSSE, MEDIA_TYPE_SIMPLE_SIGNING};
+use pullward_core::{buildkit, limits};
 
 use crate::evidence::document::{
     Annotations, DescriptorBuf, Document, Entry, List, MediaType, Overflow, Shape, shorten,
 };
 use crate::evidence::{
-    Attached, Budget, Extent, Flow, Format, Found, Gathered, Hint, ItemError, Limit, Question, Rejected,
-    SIGNATURE_ANNOTATION, Source, SourceError, Wanted,
+    Attached, Budget, Chain, Extent, Flow, Format, Found, Gathered, Hint, ItemError, Limit, Question,
+    Rejected, SIGNATURE_ANNOTATION, Source, SourceError, Wanted,
 };
 
 /// A manifest that was read and checked.
@@ -26,6 +27,8 @@ pub struct Manifest {
     pub size: u64,
     /// What it says.
     pub document: Document,
+    /// Its bytes, which the digest is of.
+    pub bytes: Vec<u8>,
 }
 
 /// Why something could not be read: because of itself, or because of the source.
@@ -62,6 +65,12 @@ pub trait Content {
     /// # Errors
     /// [`FetchError`].
     fn blob(&self, descriptor: &DescriptorBuf, cap: u64, deadline: Instant) -> Result<Vec<u8>, FetchError>;
+
+    /// Reads the image itself: its manifest or index.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn image(&self, digest: &Digest, deadline: Instant) -> Result<Manifest, FetchError>;
 }
 
 /// One walk over what is attached to one image.
@@ -145,6 +154,72 @@ impl<'a> Walk<'a> {
             Flow::Stop => self.stop(),
             Flow::Continue => Flow::Continue,
         })
+    }
+
+    /// Hands over the statements that a build put into the image's own index, where they are asked for.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn image_index(&mut self) -> Result<Flow, SourceError> {
+        if self.question.wanted != Wanted::EverythingAndIndex {
+            return Ok(Flow::Continue);
+        }
+        let image = match self.content.image(self.question.subject, self.question.deadline) {
+            Ok(image) => image,
+            // A store of evidence need not hold the image.
+            Err(FetchError::Item(ItemError::NotFound)) => return Ok(Flow::Continue),
+            Err(FetchError::Item(reason)) => {
+                self.reject(Some(*self.question.subject), reason);
+                return Ok(Flow::Continue);
+            }
+            Err(FetchError::Source(error)) => return Err(error),
+        };
+        self.spend(image.size)?;
+        let Shape::Index { manifests } = &image.document.shape else { return Ok(Flow::Continue) };
+        if manifests.listed > limits::INDEX_MANIFESTS {
+            return Err(self.limit(Limit::Index));
+        }
+        let wanted = match buildkit::attestation_manifests(&image.bytes, self.question.platform) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                self.reject(Some(image.digest), ItemError::Index(format!("{error:?}")));
+                return Ok(Flow::Continue);
+            }
+        };
+        let index: Arc<[u8]> = image.bytes.into();
+        for descriptor in manifests.entries.iter().flatten().filter(|entry| wanted.contains(&entry.digest)) {
+            if self.statements(descriptor, &index)? == Flow::Stop {
+                return Ok(self.stop());
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Hands over the statements of one attestation manifest.
+    fn statements(&mut self, descriptor: &DescriptorBuf, index: &Arc<[u8]>) -> Result<Flow, SourceError> {
+        self.spend(descriptor.size)?;
+        let manifest = match self.content.manifest(descriptor, self.question.deadline) {
+            Ok(manifest) => manifest,
+            Err(FetchError::Item(reason)) => {
+                self.budget.refund(unread(&reason, descriptor.size));
+                self.reject(Some(descriptor.digest), reason);
+                return Ok(Flow::Continue);
+            }
+            Err(FetchError::Source(error)) => return Err(error),
+        };
+        let Shape::Manifest { layers } = &manifest.document.shape else { return Ok(Flow::Continue) };
+        if layers.listed > limits::EVIDENCE_LAYERS {
+            return Err(self.limit(Limit::Evidence));
+        }
+        let chain = Chain { index: index.clone(), manifest: manifest.bytes.clone().into() };
+        for layer in layers.entries.iter().flatten() {
+            if layer.media_type == buildkit::MEDIA_TYPE_STATEMENT
+                && self.piece(&manifest, layer, Format::IndexStatement, Some(&chain))? == Flow::Stop
+            {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
     }
 
     /// Lists something that could not be handed over.
@@ -263,7 +338,7 @@ impl<'a> Walk<'a> {
             if format == Format::LegacyAttestation && self.question.wanted == Wanted::Signatures {
                 continue;
             }
-            if self.piece(manifest, layer, format)? == Flow::Stop {
+            if self.piece(manifest, layer, format, None)? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
@@ -282,6 +357,7 @@ impl<'a> Walk<'a> {
         manifest: &Manifest,
         layer: &DescriptorBuf,
         format: Format,
+        chain: Option<&Chain>,
     ) -> Result<Flow, SourceError> {
         let reject = |walk: &mut Self, reason| {
             let rejected = Rejected { manifest: Some(manifest.digest), blob: Some(layer.digest), reason };
@@ -290,7 +366,9 @@ impl<'a> Walk<'a> {
         };
         let annotations: &Annotations = match format {
             Format::Bundle => &manifest.document.annotations,
-            Format::LegacySignature | Format::LegacyAttestation => &layer.annotations,
+            Format::LegacySignature | Format::LegacyAttestation | Format::IndexStatement => {
+                &layer.annotations
+            }
         };
         if annotations.overflow == Overflow::Yes {
             return reject(self, ItemError::Annotations);
@@ -300,7 +378,7 @@ impl<'a> Walk<'a> {
                 Some(signature) => Some(signature.clone()),
                 None => return reject(self, ItemError::NoSignature),
             },
-            Format::Bundle | Format::LegacyAttestation => None,
+            Format::Bundle | Format::LegacyAttestation | Format::IndexStatement => None,
         };
         if layer.size > format.cap() {
             return reject(self, ItemError::TooLarge { cap: format.cap() });
@@ -332,6 +410,7 @@ impl<'a> Walk<'a> {
             annotations: annotations.map.clone(),
             content,
             signature,
+            chain: chain.cloned(),
         }))
     }
 

@@ -105,7 +105,7 @@ impl Check<'_> {
         let revoked = revoke::revoked(self, &file.revoke);
         // Warnings about a file with problems would follow from the problems.
         let warnings: Vec<Warning> = if self.problems.is_empty() {
-            warnings::of(self.source, file, &self.keys_of)
+            warnings::of(self.source, file, &self.keys_of, &rules, Time::now())
         } else {
             Vec::new()
         };
@@ -243,10 +243,8 @@ impl Check<'_> {
         if let Some(index) = rule.index.as_ref().filter(|index| *index.get_ref() == Index::Parent) {
             self.report(index.span(), Fault::NotEnforced { field: "`index = \"parent\"`" });
         }
-        for attestation in &rule.attestation {
-            self.report(attestation.span(), Fault::NotEnforced { field: "[[rule.attestation]]" });
-        }
         let signed_by = self.requirements(rule, mode);
+        let attestations = self.attestations(rule, mode);
         let contact = rule.contact.as_ref().map(|contact| {
             self.text(contact.span(), Text::Words, contact.get_ref());
             contact.get_ref().clone()
@@ -260,7 +258,7 @@ impl Check<'_> {
             index: Index::Exact,
             signed_by,
             at_least: rule.at_least.as_ref().map_or(1, |count| *count.get_ref()),
-            attestations: Vec::new(),
+            attestations,
             contact: contact.unwrap_or_default(),
         }
     }
@@ -421,7 +419,7 @@ impl Check<'_> {
     }
 
     /// Names of authorities that exist, each once.
-    fn authority_names(&mut self, list: &'static str, names: &[Spanned<String>]) -> Vec<String> {
+    pub(super) fn authority_names(&mut self, list: &'static str, names: &[Spanned<String>]) -> Vec<String> {
         self.unique_entries(list, names);
         for name in names {
             self.known_authority(name);
@@ -433,7 +431,7 @@ impl Check<'_> {
     pub(super) fn known_authority(&mut self, name: &Spanned<String>) {
         let word = name.get_ref();
         // An authority whose keys were all refused has its own problem; its name is known all the same.
-        if !self.source_authorities().any(|known| known == word) {
+        if !self.is_authority(word) {
             let fault = Fault::UnknownAuthority {
                 name: word.clone(),
                 nearest: nearest(word, self.source_authorities()).map(str::to_owned),
@@ -441,6 +439,10 @@ impl Check<'_> {
             };
             self.report(name.span(), fault);
         }
+    }
+
+    pub(super) fn is_authority(&self, name: &str) -> bool {
+        self.keys_of.contains_key(name)
     }
 
     fn source_authorities(&self) -> impl Iterator<Item = &str> {
@@ -510,7 +512,7 @@ impl Check<'_> {
         }
     }
 
-    fn unique_entries(&mut self, list: &'static str, entries: &[Spanned<String>]) {
+    pub(super) fn unique_entries(&mut self, list: &'static str, entries: &[Spanned<String>]) {
         let mut seen = BTreeSet::new();
         for entry in entries {
             if !seen.insert(entry.get_ref()) {

@@ -3,12 +3,16 @@
 //! Fields that this version does not enforce are read all the same, so that a misspelt one is
 //! found and one that is spelt right is refused by [`super::check`] with its place.
 
+pub(super) mod attestation;
+
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+pub(super) use attestation::{Attestation, Packages, Parameters, Texts, Types, Vulnerabilities};
 
 use super::problem::{Fault, Problem};
 use super::source::Source;
@@ -185,56 +189,11 @@ pub struct Rule {
     pub signed_by: Option<Spanned<Vec<Spanned<String>>>>,
     /// … but so many distinct ones.
     pub at_least: Option<Spanned<u64>>,
-    /// Statements that must be attached. Read, not enforced.
+    /// Attestations that must be there, all of them.
     #[serde(default)]
     pub attestation: Vec<Spanned<Attestation>>,
     /// Whom a denial tells people to ask.
     pub contact: Option<Spanned<String>>,
-}
-
-/// A statement that must be attached to the image. Read, not enforced.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attestation {
-    /// Predicate type or its alias.
-    pub r#type: Spanned<String>,
-    /// Authorities; any of them …
-    #[serde(default)]
-    pub signed_by: Vec<Spanned<String>>,
-    /// … but so many distinct ones.
-    pub at_least: Option<u64>,
-    /// How old it may be.
-    pub max_age: Option<Spanned<String>>,
-    /// Judged at first admission, or always.
-    pub max_age_at: Option<Spanned<String>>,
-    /// Bounds on vulnerabilities by severity.
-    pub vulnerabilities: Option<Vulnerabilities>,
-    /// Builders, globs.
-    pub builder: Option<Vec<String>>,
-    /// Sources, globs.
-    pub source: Option<Vec<String>>,
-    /// A condition in CEL.
-    pub cel: Option<Spanned<String>>,
-}
-
-/// Bounds on the vulnerabilities of a report. Read, not enforced.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vulnerabilities {
-    /// Most critical ones.
-    pub critical: Option<u64>,
-    /// Most high ones.
-    pub high: Option<u64>,
-    /// Most medium ones.
-    pub medium: Option<u64>,
-    /// Most low ones.
-    pub low: Option<u64>,
-    /// Most without a known severity.
-    pub unknown: Option<u64>,
-    /// Identifiers that do not count.
-    pub ignore: Option<Vec<String>>,
-    /// Whether only those with a fix count.
-    pub fixable_only: Option<bool>,
 }
 
 /// Who may open the emergency exit, and for how long.

@@ -5,7 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{Authority, Key, Override, PolicyFile, Revocation, Rule};
+use super::attestation_tests::ATTESTED;
+use super::file::attestation::Ignore;
+use super::file::{
+    Attestation, Authority, Key, Override, Packages, Parameters, PolicyFile, Revocation, Rule,
+    Vulnerabilities,
+};
 use super::tests::{Folder, WHOLE};
 
 /// `Type.field` of every field; a field that is left out does not compile.
@@ -26,9 +31,11 @@ enum Effect {
     Changes,
     /// The policy is refused, with this code.
     Refused(&'static str),
+    /// Only the digest of the policy file changes: it is for the readers of that.
+    Noted,
 }
 
-use Effect::{Changes, Refused};
+use Effect::{Changes, Noted, Refused};
 
 /// The field, what to replace in the whole policy, by what, and what that does.
 const ROWS: &[(&str, &str, &str, Effect)] = &[
@@ -101,8 +108,8 @@ const ROWS: &[(&str, &str, &str, Effect)] = &[
     (
         "Rule.attestation",
         "[[rule]]\nname = \"pause\"",
-        "[[rule.attestation]]\ntype = \"vuln\"\n[[rule]]\nname = \"pause\"",
-        Refused("policy-not-enforced"),
+        "[[rule.attestation]]\ntype = \"vuln\"\nsigned_by = [\"other\"]\n[[rule]]\nname = \"pause\"",
+        Changes,
     ),
     ("Rule.contact", "ext. 12", "ext. 13", Changes),
     ("Override.authorities", "authorities = [\"other\", \"release\"]", "authorities = [\"other\"]", Changes),
@@ -129,23 +136,85 @@ const ROWS: &[(&str, &str, &str, Effect)] = &[
     ),
 ];
 
+/// The same for the fields about attestations, in a policy that has all of them.
+const ATTESTATION_ROWS: &[(&str, &str, &str, Effect)] = &[
+    ("Attestation.type", "\"spdxjson\", \"cyclonedx\"", "\"cyclonedx\"", Changes),
+    ("Attestation.signed_by", "[\"image\", \"release\"]", "[\"release\"]", Changes),
+    ("Attestation.max_age", "\"7d\"", "\"6d\"", Changes),
+    ("Attestation.max_age_at", "\"always\"", "\"first\"", Changes),
+    (
+        "Attestation.vulnerabilities",
+        "type = \"vuln\"\nsigned_by = [\"release\"]\n",
+        "type = \"vuln\"\nsigned_by = [\"release\"]\nvulnerabilities = { critical = 0 }\n",
+        Changes,
+    ),
+    ("Attestation.builder", "github.com/docker/buildx", "github.com/moby/buildkit", Changes),
+    ("Attestation.build_type", "buildType@v1", "buildType@v2", Changes),
+    ("Attestation.source", "github.com/acme/*", "github.com/acme/app", Changes),
+    ("Attestation.commit", "commit = [\"0*\"]\n", "", Changes),
+    ("Attestation.entry_point", "Dockerfile", "Containerfile", Changes),
+    (
+        "Attestation.parameters",
+        "parameters = { require = [\"target\", \"ref=refs/tags/*\"], forbid = [\"debug*\"] }\n",
+        "",
+        Changes,
+    ),
+    (
+        "Attestation.build_args",
+        "build_args = { require = [\"VERSION=1.*\"], forbid = [\"HTTP_PROXY\"] }\n",
+        "",
+        Changes,
+    ),
+    ("Attestation.materials", "\"required\"", "\"optional\"", Changes),
+    ("Attestation.base", "alpine@*", "debian@*", Changes),
+    ("Attestation.packages", "packages = { licenses = [\"SSPL*\"] }\n", "", Changes),
+    (
+        "Attestation.cel",
+        "max_age = \"7d\"\n",
+        "max_age = \"7d\"\ncel = \"true\"\n",
+        Refused("policy-not-enforced"),
+    ),
+    ("Vulnerabilities.critical", "critical = 0", "critical = 1", Changes),
+    ("Vulnerabilities.high", "high = 5", "high = 4", Changes),
+    ("Vulnerabilities.medium", "medium = 10, ", "", Changes),
+    ("Vulnerabilities.low", "low = 100", "low = 99", Changes),
+    ("Vulnerabilities.unknown", "unknown = 3", "unknown = 0", Changes),
+    ("Vulnerabilities.fixable_only", "fixable_only = true", "fixable_only = false", Changes),
+    ("Vulnerabilities.ignore", "\"CVE-2024-0002\", ", "", Changes),
+    ("Vulnerabilities.vex", "vex = [\"security\"]", "vex = [\"release\"]", Changes),
+    ("Ignore.id", "CVE-2024-0003", "CVE-2024-0004", Changes),
+    ("Ignore.until", "2999-12-31", "2999-12-30", Changes),
+    ("Ignore.reason", "not reachable", "not reached", Noted),
+    ("Parameters.require", "\"target\", ", "", Changes),
+    ("Parameters.forbid", "debug*", "debug", Changes),
+    ("Packages.deny", "event-stream@3.3.6", "event-stream@*", Changes),
+    ("Packages.licenses", "AGPL-3.0*", "AGPL-3.0-only", Changes),
+];
+
 #[test]
 fn every_field_changes_the_payload_or_is_refused_by_name() {
     let folder = Folder::new();
-    let without_parts = |text: &str| {
+    let payload = |text: &str| {
         let mut json = serde_json::to_value(folder.payload(text)).unwrap();
-        json.as_object_mut().unwrap().remove("parts");
-        json
+        let parts = json.as_object_mut().unwrap().remove("parts");
+        (json, parts)
     };
-    let before = without_parts(WHOLE);
-    for (field, from, to, effect) in ROWS {
-        let text = WHOLE.replace(from, to);
-        assert_ne!(text, WHOLE, "{field}");
-        match effect {
-            Changes => assert_ne!(without_parts(&text), before, "{field} changes nothing"),
-            Refused(code) => {
-                let problems = folder.problems(&text);
-                assert!(problems.iter().all(|problem| problem.ends_with(code)), "{field}: {problems:?}");
+    for (policy, rows) in [(WHOLE, ROWS), (ATTESTED, ATTESTATION_ROWS)] {
+        let before = payload(policy);
+        for (field, from, to, effect) in rows {
+            let text = policy.replace(from, to);
+            assert_ne!(text, policy, "{field}");
+            match effect {
+                Changes => assert_ne!(payload(&text).0, before.0, "{field} changes nothing"),
+                Noted => {
+                    let after = payload(&text);
+                    assert_eq!(after.0, before.0, "{field} changes more than the digest of the file");
+                    assert_ne!(after.1, before.1, "{field} changes nothing");
+                }
+                Refused(code) => {
+                    let problems = folder.problems(&text);
+                    assert!(problems.iter().all(|problem| problem.ends_with(code)), "{field}: {problems:?}");
+                }
             }
         }
     }
@@ -160,10 +229,18 @@ fn every_field_of_the_format_has_a_row() {
         Rule {
             name, r#match, digests, namespaces, mode, index, signed_by, at_least, attestation, contact,
         }
+        Attestation {
+            r#type, signed_by, max_age, max_age_at, vulnerabilities, builder, build_type, source, commit, entry_point,
+            parameters, build_args, materials, base, packages, cel,
+        }
+        Vulnerabilities { critical, high, medium, low, unknown, fixable_only, ignore, vex }
+        Ignore { id, until, reason }
+        Parameters { require, forbid }
+        Packages { deny, licenses }
         Override { authorities, threshold, max, local_root }
         Revocation { digest, key, identity, serial, evidence, authority, from, reason }
     };
     let fields: BTreeSet<&str> = fields.iter().map(String::as_str).collect();
-    let rows: BTreeSet<&str> = ROWS.iter().map(|(field, ..)| *field).collect();
+    let rows: BTreeSet<&str> = ROWS.iter().chain(ATTESTATION_ROWS).map(|(field, ..)| *field).collect();
     assert_eq!(fields, rows);
 }

@@ -6,9 +6,11 @@
 //!
 //! What this does *not* do: judge images. That is the core's, over the bundle.
 
+mod attestation;
 mod check;
 mod file;
 mod keys;
+pub mod predicate_types;
 mod problem;
 mod revoke;
 mod source;
@@ -16,6 +18,8 @@ mod text;
 mod threshold;
 mod warnings;
 
+#[cfg(test)]
+mod attestation_tests;
 #[cfg(test)]
 mod liveness_tests;
 #[cfg(test)]
@@ -94,7 +98,7 @@ impl Policy {
     pub fn into_payload(self, version: u64, issued: Time, expires: Time) -> Payload {
         Payload {
             schema: SCHEMA,
-            min_engine: payload::MIN_ENGINE,
+            min_engine: payload::min_engine(&self.rules),
             audience: self.audience,
             version,
             issued,

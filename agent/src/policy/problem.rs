@@ -158,6 +158,56 @@ pub enum Fault {
         /// The rule.
         rule: String,
     },
+    /// An attestation that nobody would have to sign.
+    #[error(
+        "the attestation is asked of nobody; write `signed_by = [\"authority\"]`, or `signed_by = [\"image\"]` for what \
+         the image's own signature covers"
+    )]
+    NoAttestors,
+    /// `image` in `signed_by` of an attestation, and an authority of that name.
+    #[error(
+        "`image` means the image's own signature here, and an authority has that name too; rename the authority"
+    )]
+    ImageIsAnAuthority,
+    /// A word that is neither a short name of a predicate type nor a URI.
+    #[error("`{name}` is no predicate type; {next}, or write its URI", next = did_you_mean(nearest.as_deref(), known))]
+    PredicateType {
+        /// The word.
+        name: String,
+        /// The short name that is spelt most like it.
+        nearest: Option<String>,
+        /// All short names.
+        known: String,
+    },
+    /// A field about one kind of predicate beside a type of another.
+    #[error(
+        "`{field}` says nothing about an attestation of type `{found}`; write it in a [[rule.attestation]] of its own, \
+         of type {known}"
+    )]
+    WrongPredicateType {
+        /// The field.
+        field: &'static str,
+        /// The type.
+        found: String,
+        /// Types that it is about.
+        known: &'static str,
+    },
+    /// A field that has no effect without another.
+    #[error("`{field}` alone has no effect; write `{needed}` too, or remove it")]
+    FieldAlone {
+        /// The field.
+        field: &'static str,
+        /// What it needs.
+        needed: &'static str,
+    },
+    /// A table of conditions without one.
+    #[error("`{field}` asks for nothing; {next}")]
+    AsksForNothing {
+        /// The table.
+        field: &'static str,
+        /// What to write.
+        next: &'static str,
+    },
     /// A requirement in a rule that does not look at requirements.
     #[error("`{field}` has no effect under mode \"{mode}\"; remove it, or use mode \"enforce\"")]
     RequirementWithoutEffect {
@@ -291,7 +341,12 @@ impl Fault {
                 "policy-key-window"
             }
             Self::EmptyList { .. } => "policy-empty-list",
-            Self::NoSigners { .. } => "policy-no-signers",
+            Self::NoSigners { .. } | Self::NoAttestors => "policy-no-signers",
+            Self::ImageIsAnAuthority
+            | Self::PredicateType { .. }
+            | Self::WrongPredicateType { .. }
+            | Self::FieldAlone { .. }
+            | Self::AsksForNothing { .. } => "policy-attestation",
             Self::RequirementWithoutEffect { .. } => "policy-mode",
             Self::ThresholdZero { .. } | Self::ThresholdUnreachable { .. } => "policy-threshold",
             Self::Digest { .. } => "policy-digest",

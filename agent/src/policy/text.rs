@@ -20,6 +20,12 @@ pub(super) enum Text {
     Namespace,
     /// A sentence for people.
     Words,
+    /// A predicate type or its short name.
+    PredicateType,
+    /// A vulnerability's identifier.
+    Vulnerability,
+    /// A glob over what an attestation says.
+    Glob,
 }
 
 /// Checks a text.
@@ -50,12 +56,29 @@ pub(super) fn check(kind: Text, text: &str) -> Result<(), Fault> {
             limits::WORDS_BYTES,
             "must be 1 to 256 bytes of printable characters without \" and \\",
         ),
+        Text::PredicateType => (
+            "the predicate type",
+            limits::PREDICATE_TYPE_BYTES,
+            "must be 1 to 512 printable ASCII characters without \" and \\",
+        ),
+        Text::Vulnerability => (
+            "the vulnerability",
+            limits::VULNERABILITY_ID_BYTES,
+            "must be 1 to 128 printable ASCII characters without \" and \\, as in CVE-2024-0002",
+        ),
+        Text::Glob => (
+            "the glob",
+            limits::GLOB_BYTES,
+            "must be 1 to 1024 bytes of printable characters without \" and \\",
+        ),
     };
     let fits = !text.is_empty() && text.len() <= longest;
     let right = match kind {
-        Text::Name => text.chars().all(|c| c.is_ascii() && is_plain(c)) && text.trim() == text,
+        Text::Name | Text::PredicateType | Text::Vulnerability => {
+            text.chars().all(|c| c.is_ascii() && is_plain(c)) && text.trim() == text
+        }
         Text::Audience => is_audience(text),
-        Text::FileName | Text::Words => text.chars().all(is_plain),
+        Text::FileName | Text::Words | Text::Glob => text.chars().all(is_plain),
         Text::Namespace => text.bytes().all(|byte| is_label(byte) || matches!(byte, b'*' | b'?')),
     };
     if fits && right { Ok(()) } else { Err(Fault::Text { what, text: text.to_owned(), reason }) }

@@ -1,5 +1,6 @@
 //! What a policy says well but probably does not mean. A warning never refuses a policy.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
@@ -12,10 +13,13 @@ use toml::Spanned;
 
 use super::file::{PolicyFile, Rule};
 use super::source::{Position, Source};
-use crate::trust::payload::Mode;
+use crate::trust::payload::{Mode, Rule as Checked};
+use crate::trust::time::Time;
 
 /// The repository of the pause image that containerd pulls for every pod by default.
 const PAUSE: &str = "registry.k8s.io/pause";
+
+mod attestations;
 
 /// One warning, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +102,55 @@ pub enum Doubt {
          it signed with `key-window-no-time`"
     )]
     WindowWithoutTime,
+    /// A report that is good forever.
+    #[error(
+        "no `max_age`: any one report that meets the conditions is enough, so a clean one stays good after newer ones \
+         found something; write `max_age = \"7d\"`"
+    )]
+    NoMaxAge,
+    /// A report that is good for long.
+    #[error(
+        "a report of {days} days ago is accepted, whatever was found since; write what scans are repeated in, as in \
+         `max_age = \"7d\"`"
+    )]
+    LongMaxAge {
+        /// The age.
+        days: u64,
+    },
+    /// An age that no attestation of the type can have.
+    #[error(
+        "`{found}` does not say when it was made, as far as this version reads it: `max_age` denies all of them; ask with \
+         `cel` instead"
+    )]
+    AgeUnknown {
+        /// The type.
+        found: String,
+    },
+    /// A bound on a severity, and none on a worse one.
+    #[error("`{bounded}` is bounded, and `{free}`, which is worse, is not; write `{free} = 0`")]
+    WorseUnbounded {
+        /// The severity with a bound.
+        bounded: &'static str,
+        /// The worse one.
+        free: &'static str,
+    },
+    /// An ignored vulnerability that counts again.
+    #[error("`{id}` is ignored until {until}, which has passed: it counts again; remove it or decide anew")]
+    IgnoreExpired {
+        /// The vulnerability.
+        id: String,
+        /// The time.
+        until: String,
+    },
+    /// The image's own signature is asked about something that it never covers.
+    #[error(
+        "`image` covers what BuildKit puts into an index, which is provenance and SPDX: no attestation of type `{found}` \
+         is there; name an authority"
+    )]
+    NeverCovered {
+        /// The type.
+        found: String,
+    },
 }
 
 impl Doubt {
@@ -112,15 +165,23 @@ impl Doubt {
             Self::SharedKey { .. } => "shared-key",
             Self::UnusedAuthority { .. } => "authority-unused",
             Self::WindowWithoutTime => "key-window",
+            Self::NoMaxAge => "attestation-no-max-age",
+            Self::LongMaxAge { .. } => "attestation-max-age-long",
+            Self::AgeUnknown { .. } => "attestation-no-time",
+            Self::WorseUnbounded { .. } => "severity-unbounded",
+            Self::IgnoreExpired { .. } => "ignore-expired",
+            Self::NeverCovered { .. } => "attestation-never-covered",
         }
     }
 }
 
-/// Every warning about a file that is accepted, in the order of the file.
+/// Every warning about a file that is accepted and became these rules, in the order of the file.
 pub(super) fn of(
     source: &Source,
     file: &PolicyFile,
     keys: &BTreeMap<String, BTreeSet<Digest>>,
+    checked: &[Checked],
+    now: Time,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |span: Option<Range<usize>>, doubt| {
@@ -128,6 +189,9 @@ pub(super) fn of(
         warnings.push(Warning { path: source.path().to_owned(), position, doubt });
     };
     authorities(file, keys, &mut warn);
+    for (rule, checked) in file.rule.iter().zip(checked) {
+        attestations::warnings(rule, checked, now, &mut warn);
+    }
     let tagless: Vec<Vec<(&str, Pattern<'_>)>> = file.rule.iter().map(tagless_patterns).collect();
     // Patterns that an unconditional rule has taken, and which.
     let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
@@ -173,6 +237,7 @@ fn authorities(
         .iter()
         .flat_map(|rule| rule.signed_by.iter().flat_map(Spanned::get_ref))
         .chain(file.r#override.iter().flat_map(|r#override| r#override.authorities.get_ref()))
+        .chain(attestations::authorities(file))
         .map(|name| name.get_ref().as_str())
         .collect();
     let none = BTreeSet::new();
@@ -243,7 +308,14 @@ fn laxer_without_tag<'r>(
         *text == repository || reference.as_ref().is_some_and(|reference| own.matches(reference))
     };
     let (next, _) = later.find(|(_, own)| own.iter().any(takes))?;
-    (strictness(next) < strictness(rule)).then_some(next)
+    let fewer = next.attestation.len() < rule.attestation.len();
+    let laxer = match strictness(next).cmp(&strictness(rule)) {
+        Ordering::Less => true,
+        Ordering::Equal => fewer,
+        // A third signature is no vulnerability report.
+        Ordering::Greater => fewer && mode(next) == mode(rule),
+    };
+    laxer.then_some(next)
 }
 
 /// Order of rules by how much they let through: modes first, then how many must sign.

@@ -240,7 +240,8 @@ impl Client {
         let (bytes, found) = read_body(answer, limits::MANIFEST_BYTES, None, digest)?;
         let document =
             Document::parse(&bytes, &media_type).map_err(|error| RegistryError::Document { url, error })?;
-        Ok(Manifest { digest: found, size: u64::try_from(bytes.len()).unwrap_or(u64::MAX), document })
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(Manifest { digest: found, size, document, bytes })
     }
 
     /// Reads a blob of a known digest and length, of at most `cap` bytes.

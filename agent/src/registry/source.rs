@@ -175,6 +175,10 @@ fn split(error: RegistryError) -> FetchError {
 }
 
 impl Content for RegistrySource<'_> {
+    fn image(&self, digest: &Digest, deadline: Instant) -> Result<Manifest, FetchError> {
+        self.client.manifest(&self.repository, Which::Digest(*digest), None, deadline).map_err(split)
+    }
+
     fn manifest(&self, descriptor: &DescriptorBuf, deadline: Instant) -> Result<Manifest, FetchError> {
         let which = Which::Digest(descriptor.digest);
         let manifest = self
@@ -199,7 +203,7 @@ impl EvidenceSource for RegistrySource<'_> {
         budget: &mut Budget,
         sink: &mut dyn FnMut(Found) -> Flow,
     ) -> Result<Gathered, SourceError> {
-        let Question { subject, wanted, deadline } = question;
+        let Question { subject, wanted, deadline, .. } = question;
         let mut walk = Walk::new(Source::Registry, self, question, budget, sink);
         let api = self.referrers_api(subject, &mut walk, deadline)?;
         match &api {
@@ -216,12 +220,15 @@ impl EvidenceSource for RegistrySource<'_> {
         }
         let legacy: &[&str] = match wanted {
             Wanted::Signatures => &[".sig"],
-            Wanted::Everything => &[".sig", ".att"],
+            Wanted::Everything | Wanted::EverythingAndIndex => &[".sig", ".att"],
         };
         for suffix in legacy {
             if self.tag(&format!("{tag}{suffix}"), &mut walk, deadline)? == Flow::Stop {
                 return Ok(walk.finish());
             }
+        }
+        if walk.image_index()? == Flow::Stop {
+            return Ok(walk.finish());
         }
         if walk.is_empty() {
             walk.hint(Hint::TagsAreNotCopied { tag: format!("{tag}.sig") });

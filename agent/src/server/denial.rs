@@ -78,6 +78,7 @@ impl Denial {
             rule: None,
             trust,
             evidence: Vec::new(),
+            requirements: Vec::new(),
             notes: Vec::new(),
             id,
             place: question.place.clone(),

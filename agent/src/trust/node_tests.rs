@@ -179,7 +179,7 @@ fn every_other_bad_bundle_has_its_code_and_leaves_the_old_one() {
         text.replace(&base64(&own), &base64(&other)).into_bytes()
     };
     let mut newer_engine = payload("default", 8);
-    newer_engine.min_engine = 2;
+    newer_engine.min_engine = 99;
     let mut newer_schema = payload("default", 8);
     newer_schema.schema = 2;
     let mut expired = payload("default", 8);

@@ -2,7 +2,8 @@
 //!
 //! It is compact JSON with every key present and in the order of the fields here, so that the same
 //! policy, key files, version and times give the same bytes on every machine. No string in it needs
-//! an escape: the builder refuses text that would, and [`Payload::from_bytes`] takes no other form.
+//! an escape, but for conditions in CEL: the builder refuses text that would, and [`Payload::from_bytes`] takes no
+//! other form.
 //!
 //! These types are the builder's and the inspector's. Nodes judge with the core's view over the bytes.
 
@@ -14,10 +15,14 @@ use pullward_core::oci::Digest;
 use pullward_core::trust::{ENGINE, SCHEMA};
 use serde::{Deserialize, Serialize};
 
+use super::requirement::Requirement;
 use super::time::Time;
 
-/// The oldest engine that enforces all that the builder lets through.
-pub const MIN_ENGINE: u64 = 1;
+/// The oldest engine that enforces a bundle without requirements on attestations.
+const SIGNATURES_ENGINE: u64 = 1;
+
+/// The oldest engine that enforces requirements on attestations.
+const ATTESTATIONS_ENGINE: u64 = 2;
 
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,8 +176,8 @@ pub struct Rule {
     pub signed_by: Vec<String>,
     /// So many distinct ones of them.
     pub at_least: u64,
-    /// Always empty in bundles of this builder.
-    pub attestations: Vec<serde_json::Value>,
+    /// What it asks of attestations, all of it.
+    pub attestations: Vec<Requirement>,
     /// Whom a denial tells people to ask; may be empty.
     pub contact: String,
 }
@@ -342,6 +347,17 @@ impl DigestList {
 /// Characters of one digest in a [`DigestList`].
 const HEX: usize = 64;
 
+/// The oldest engine that enforces all of these rules: a bundle asks for no newer one than it needs, so that nodes which
+/// have not been updated take it as long as they can.
+#[must_use]
+pub fn min_engine(rules: &[Rule]) -> u64 {
+    if rules.iter().any(|rule| !rule.attestations.is_empty()) {
+        ATTESTATIONS_ENGINE
+    } else {
+        SIGNATURES_ENGINE
+    }
+}
+
 impl Payload {
     /// The bytes that are signed.
     ///
@@ -376,7 +392,7 @@ impl Payload {
         }
         let payload: Self =
             serde_json::from_slice(bytes).map_err(|error| PayloadError::Malformed(error.to_string()))?;
-        if payload.to_bytes()? != bytes || bytes.contains(&b'\\') {
+        if payload.to_bytes()? != bytes || escapes(bytes) != payload.escapes_of_conditions()? {
             return Err(PayloadError::NotCanonical);
         }
         if !payload
@@ -388,6 +404,22 @@ impl Payload {
             return Err(PayloadError::DigestList);
         }
         Ok(payload)
+    }
+
+    /// Backslashes in the JSON of its conditions, the only texts that may need escapes.
+    fn escapes_of_conditions(&self) -> Result<usize, PayloadError> {
+        let conditions = self
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.attestations)
+            .filter_map(|asked| asked.condition.as_ref());
+        let mut found = 0;
+        for condition in conditions {
+            let json = serde_json::to_vec(&condition.expression)
+                .map_err(|error| PayloadError::Malformed(error.to_string()))?;
+            found += escapes(&json);
+        }
+        Ok(found)
     }
 
     /// Its content in a few lines for people.
@@ -412,6 +444,10 @@ impl Payload {
         _ = writeln!(text, "revocations   {revoked}");
         text
     }
+}
+
+fn escapes(json: &[u8]) -> usize {
+    json.iter().filter(|byte| **byte == b'\\').count()
 }
 
 /// Whether nodes read a payload of so many bytes.
@@ -525,6 +561,60 @@ mod tests {
             let bytes = BYTES.replacen(from, to, 1);
             assert_ne!(bytes, BYTES, "{from}");
             assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::NotCanonical), "{to}");
+        }
+    }
+
+    const REQUIREMENT: &str = concat!(
+        r#"{"types":["urn:x"],"signed_by":["release"],"covered":false,"max_age":null,"max_age_at":"first","#,
+        r#""vulnerabilities":null,"provenance":null,"packages":{"deny":[{"purl":"pkg:npm/x"},{"name":"y","version":null}],"#,
+        r#""licenses":[]},"condition":{"engine":"e/1","expression":"predicate.x ==\n\"\\y\""}}"#,
+    );
+
+    fn requiring(requirement: &str) -> Result<Payload, PayloadError> {
+        let attestations = format!("\"attestations\":[{requirement}]");
+        Payload::from_bytes(BYTES.replacen("\"attestations\":[]", &attestations, 1).as_bytes())
+    }
+
+    #[test]
+    fn only_a_condition_may_hold_what_json_escapes() {
+        let payload = requiring(REQUIREMENT).unwrap();
+        let condition = payload.rules.first().unwrap().attestations.first().unwrap().condition.as_ref();
+        assert_eq!(condition.unwrap().expression, "predicate.x ==\n\"\\y\"");
+        assert_eq!(min_engine(&payload.rules), 2);
+        for (from, to) in [("urn:x", r"urn:\\x"), ("\\n", "\\u000a"), ("predicate.x", "predicate\\u002ex")] {
+            let other = REQUIREMENT.replacen(from, to, 1);
+            assert_ne!(other, REQUIREMENT, "{from}");
+            assert_eq!(requiring(&other), Err(PayloadError::NotCanonical), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_requirement_with_an_unknown_missing_or_moved_field_is_refused() {
+        for (from, to) in [
+            ("\"covered\":false", "\"covered\":false,\"more\":1"),
+            ("\"covered\":false,", ""),
+            ("\"covered\":false", "\"covered\":null"),
+            ("\"first\"", "\"never\""),
+            ("\"max_age\":null", "\"max_age\":\"30d\""),
+            ("\"purl\"", "\"url\""),
+            ("{\"purl\":\"pkg:npm/x\"}", "{\"purl\":\"pkg:npm/x\",\"name\":\"x\"}"),
+        ] {
+            let other = REQUIREMENT.replacen(from, to, 1);
+            assert_ne!(other, REQUIREMENT, "{from}");
+            assert!(
+                matches!(requiring(&other), Err(PayloadError::Malformed(_))),
+                "{to}: {:?}",
+                requiring(&other)
+            );
+        }
+        for (from, to) in [
+            ("\"covered\":false,\"max_age\":null", "\"max_age\":null,\"covered\":false"),
+            ("\"max_age\":null,", ""),
+            ("{\"name\":\"y\",\"version\":null}", "{\"name\":\"y\"}"),
+        ] {
+            let other = REQUIREMENT.replacen(from, to, 1);
+            assert_ne!(other, REQUIREMENT, "{from}");
+            assert_eq!(requiring(&other), Err(PayloadError::NotCanonical), "{to}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "predicate")]
+use super::requirement::Requirement;
 use super::{
     NamedSlot, Pattern, Payload, TrustError, UnknownKeys, Value, authority, json, limits, need, read_name,
 };
@@ -9,6 +11,10 @@ use crate::encoding::{self, Alphabet};
 use crate::oci::Digest;
 use crate::pattern::{self, PatternHost};
 use crate::reference::Reference;
+
+/// Names of authorities, each once.
+#[cfg(feature = "predicate")]
+pub(crate) type Signers<'a> = heapless::Vec<&'a str, { limits::SIGNED_BY }>;
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +164,8 @@ impl<'a> Rule<'a> {
         }
         let signers = u64::try_from(names.len()).unwrap_or(u64::MAX);
         let attestations = self.attestations.array()?.next().is_some();
+        #[cfg(feature = "predicate")]
+        self.check_requirements(payload, slots)?;
         match self.mode {
             // A rule that asks for nothing would be met by nothing (T-07, T-72).
             Mode::Enforce | Mode::Audit if signers == 0 => Err(TrustError::RuleShape("signed_by")),
@@ -223,12 +231,55 @@ impl<'a> Rule<'a> {
         Ok(self.contact.string()?)
     }
 
-    /// Whether it asks for attestations, which this version does not judge.
+    /// Whether it asks for attestations.
     ///
     /// # Errors
     /// [`TrustError`] where the index is another payload's.
     pub fn asks_for_attestations(&self) -> Result<bool, TrustError> {
         Ok(self.attestations.array()?.next().is_some())
+    }
+
+    /// What it asks of attestations, in order.
+    ///
+    /// # Errors
+    /// [`TrustError`] where the index is another payload's.
+    #[cfg(feature = "predicate")]
+    pub fn requirements(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Requirement<'a>, TrustError>> + use<'a>, TrustError> {
+        Ok(self.attestations.array()?.map(|value| Requirement::read(value?)))
+    }
+
+    /// Everybody whose signature means something to this rule: `signed_by`, then whom the requirements name, each once.
+    #[cfg(feature = "predicate")]
+    pub(crate) fn signers(&self) -> Result<Signers<'a>, TrustError> {
+        let mut signers = Signers::new();
+        for name in self.signed_by()? {
+            signers.push(name?).map_err(|_| TrustError::TooMany("signed_by"))?;
+        }
+        for requirement in self.requirements()? {
+            let requirement = requirement?;
+            for name in requirement.signed_by()?.chain(requirement.vex()?) {
+                let name = name?;
+                if !signers.contains(&name) {
+                    signers.push(name).map_err(|_| TrustError::TooMany("signed_by"))?;
+                }
+            }
+        }
+        Ok(signers)
+    }
+
+    #[cfg(feature = "predicate")]
+    fn check_requirements(&self, payload: Payload<'_>, slots: &[NamedSlot]) -> Result<(), TrustError> {
+        let mut count = 0_usize;
+        for requirement in self.requirements()? {
+            requirement?.check(payload, slots)?;
+            count = count.saturating_add(1);
+        }
+        if count > limits::RULE_ATTESTATIONS {
+            return Err(TrustError::TooMany("attestations"));
+        }
+        self.signers().map(|_| ())
     }
 
     /// Place in the bundle's `digest_lists` of the only digests that the rule governs; `None` where it governs any.

@@ -98,6 +98,8 @@ impl Line {
         let (word, reason) = match standing {
             Standing::Accepted => ("accepted", Reason::Signed),
             Standing::Ignored(reason) => ("ignored", reason),
+            Standing::Unmet(reason) => ("unmet", reason),
+            Standing::Unchained(_) => ("rejected", Reason::IndexChain),
             Standing::Rejected(error) => ("rejected", error.reason()),
             Standing::Revoked => ("revoked", Reason::EvidenceRevoked),
         };
@@ -149,6 +151,8 @@ fn decide(case: &Case<'_>, memory: &mut Memory, line: &mut Line) -> fmt::Result 
         digest,
         time: UnixTime(case.time),
         pod_namespace: case.pod_namespace,
+        platform: "linux/amd64",
+        allowed_at: None,
     };
     judge(Judge::open(trust, &question), case, &mut memory.scratch, line)
 }

@@ -107,6 +107,15 @@ pub fn statement(digest: &Digest) -> String {
     )
 }
 
+/// A statement of this type about an image; `predicate` is JSON.
+#[must_use]
+pub fn attestation(digest: &Digest, predicate_type: &str, predicate: &str) -> String {
+    let hex = digest.hex();
+    format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"{predicate_type}","subject":[{{"name":"app","digest":{{"sha256":"{hex}"}}}}],"predicate":{predicate}}}"#
+    )
+}
+
 /// What a DSSE signature is over (`protocol.md`).
 #[must_use]
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
@@ -154,6 +163,12 @@ impl<'s> Forge<'s> {
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = payload.into();
         self
+    }
+
+    /// An attestation instead of a signature, signed rightly.
+    #[must_use]
+    pub fn attesting(self, digest: &Digest, predicate_type: &str, predicate: &str) -> Self {
+        self.payload(attestation(digest, predicate_type, predicate))
     }
 
     /// The payload with one thing changed in it, signed rightly.

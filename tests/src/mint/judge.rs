@@ -1,6 +1,8 @@
 //! The core with a bundle loaded, asked one question, everything it says kept.
 
-use pullward_core::judge::{Decision, Judge, Needs, Question, Ruling, Standing, Trust as Believed};
+use pullward_core::judge::{
+    Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing, Trust as Believed,
+};
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::signature::{KeyId, PublicKey};
@@ -9,7 +11,7 @@ use pullward_core::trust::{Mode, TrustBundle, TrustError, TrustIndex};
 use pullward_core::verdict::Reason;
 use pullward_core::verify;
 
-use super::{Minted, Signer, Trust, digest, instant};
+use super::{Minted, MintedChain, Signer, Trust, digest, instant};
 
 /// A node: one trust bundle, opened.
 #[derive(Debug)]
@@ -61,7 +63,10 @@ pub struct Ask {
     digest: Digest,
     time: UnixTime,
     pod_namespace: Option<String>,
+    platform: String,
+    allowed_at: Option<UnixTime>,
     evidence: Vec<Minted>,
+    covered: Vec<MintedChain>,
     failed: usize,
     deadlines: usize,
     limit: Option<Reason>,
@@ -76,7 +81,10 @@ impl Ask {
             digest: digest(name),
             time: instant("2026-12-01T00:00:00Z"),
             pod_namespace: None,
+            platform: "linux/amd64".into(),
+            allowed_at: None,
             evidence: Vec::new(),
+            covered: Vec::new(),
             failed: 0,
             deadlines: 0,
             limit: None,
@@ -125,6 +133,27 @@ impl Ask {
         self
     }
 
+    /// For another platform than linux/amd64.
+    #[must_use]
+    pub fn on(mut self, platform: &str) -> Self {
+        self.platform = platform.into();
+        self
+    }
+
+    /// On a node that has a receipt from this time.
+    #[must_use]
+    pub fn allowed_at(mut self, time: UnixTime) -> Self {
+        self.allowed_at = Some(time);
+        self
+    }
+
+    /// With a statement out of the image's own index, offered before all other evidence.
+    #[must_use]
+    pub fn with_covered(mut self, chain: MintedChain) -> Self {
+        self.covered.push(chain);
+        self
+    }
+
     /// With a source that could not be read.
     #[must_use]
     pub fn with_failed_source(mut self) -> Self {
@@ -153,19 +182,20 @@ impl Ask {
             digest: self.digest,
             time: self.time,
             pod_namespace: self.pod_namespace.as_deref(),
+            platform: &self.platform,
+            allowed_at: self.allowed_at,
         };
         let mut judge = Judge::open(trust, &question);
         let mut rows = Vec::new();
+        for minted in &self.covered {
+            let outcome = judge.offer_covered(&minted.chain(), &minted.source(), &mut NoClerk);
+            rows.push(Row::of(outcome));
+        }
         for minted in &self.evidence {
             let evidence = minted.evidence();
             let mut scratch = vec![0; evidence.scratch_bytes()];
             let outcome = judge.offer(&evidence, &minted.source(), &mut scratch);
-            rows.push(Row {
-                standing: outcome.standing,
-                authority: outcome.authority.map(Into::into),
-                key: outcome.key,
-                predicate_type: outcome.predicate_type.map(|text| text.as_str().into()),
-            });
+            rows.push(Row::of(outcome));
         }
         for _ in 0..self.failed {
             judge.source_failed();
@@ -193,6 +223,17 @@ pub struct Row {
     pub predicate_type: Option<String>,
 }
 
+impl Row {
+    fn of(outcome: Outcome<'_>) -> Self {
+        Self {
+            standing: outcome.standing,
+            authority: outcome.authority.map(Into::into),
+            key: outcome.key,
+            predicate_type: outcome.predicate_type.map(|text| text.as_str().into()),
+        }
+    }
+}
+
 /// Everything that the core answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -206,6 +247,10 @@ pub struct Answer {
     pub rule: Option<String>,
     /// How many signed, of how many.
     pub signed: (u32, u64),
+    /// One bit per requirement that is met.
+    pub met: u16,
+    /// The requirement that the reason is about.
+    pub unmet: Option<usize>,
     /// Whether audit mode let it through.
     pub would_deny: bool,
     /// Whether it still wanted evidence at the end.
@@ -222,6 +267,8 @@ impl Answer {
             mode: decision.mode,
             rule: decision.rule.map(|rule| rule.name().into()),
             signed: decision.signed,
+            met: decision.met,
+            unmet: decision.unmet,
             would_deny: decision.would_deny(),
             needs,
             rows,

@@ -350,11 +350,11 @@ pub fn trust_envelope(payload: &str, signatures: &[(String, String)]) -> String 
 
 const PAYLOAD_TYPE: &str = "application/vnd.pullward.trust-bundle.v1+json";
 
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }
 
-fn texts(values: &[String]) -> String {
+pub(super) fn texts(values: &[String]) -> String {
     let values: Vec<String> = values.iter().map(|value| text(value)).collect();
     format!("[{}]", values.join(","))
 }

@@ -9,6 +9,9 @@ use super::trust::{EXPIRES, ISSUED, Payload, Rule, authority, authority_with, re
 const TRUST: &str = "application/vnd.pullward.trust-bundle.v1+json";
 
 /// All cases.
+/// A requirement on an attestation that nothing is said about.
+const ATTESTATION: &str = r#"{"types":["https://cosign.sigstore.dev/attestation/vuln/v1"],"signed_by":["release"],"covered":false,"max_age":null,"max_age_at":"first","vulnerabilities":null,"provenance":null,"packages":null,"condition":null}"#;
+
 pub(crate) fn all(forge: &Forge<'_>, m: &Material) -> Result<Vec<Draft>, Error> {
     let mut drafts = rules(m);
     drafts.extend(revocations(m));
@@ -95,8 +98,8 @@ fn rules(m: &Material) -> Vec<Draft> {
         case("namespace-of-no-rule", "allow signed app", &namespaced, legacy).inside("prod"),
         case(
             "rule-asks-for-an-attestation",
-            unsupported,
-            &one(Rule { attestations: r#"{"type":"vuln"}"#, ..app }),
+            "deny attestation-missing app",
+            &one(Rule { attestations: ATTESTATION, ..app }),
             legacy,
         ),
         case("rule-asks-for-a-parent-index", unsupported, &one(Rule { index: "parent", ..app }), legacy),
@@ -160,7 +163,7 @@ fn refused_payloads(m: &Material) -> Vec<Draft> {
         (
             "bundle-for-a-newer-engine",
             "refused engine-too-old",
-            Payload { min_engine: 2, ..base.clone() }.text(),
+            Payload { min_engine: 99, ..base.clone() }.text(),
         ),
         ("bundle-of-version-0", invalid, Payload { version: 0, ..base }.text()),
         ("bundle-with-an-unknown-member", invalid, text.replacen('{', "{\"extra\":1,", 1)),

@@ -260,6 +260,8 @@ fn an_index_of_nothing_trusts_nothing() {
         digest: digest("app"),
         time: UnixTime(0),
         pod_namespace: None,
+        platform: "linux/amd64",
+        allowed_at: None,
     };
     let judge = Judge::open(Believed::Bundle(TrustBundle::new(payload.as_bytes(), &index)), &question);
     let decision = judge.decide();
@@ -281,6 +283,8 @@ fn a_revocation_that_cannot_be_read_holds() {
         digest: digest("app"),
         time: instant("2026-12-01T00:00:00Z"),
         pod_namespace: None,
+        platform: "linux/amd64",
+        allowed_at: None,
     };
     let judge = |payload: &str| {
         let mut judge =
@@ -313,6 +317,8 @@ fn an_index_beside_another_payload_never_allows() {
         digest: digest("app"),
         time: instant("2026-12-01T00:00:00Z"),
         pod_namespace: None,
+        platform: "linux/amd64",
+        allowed_at: None,
     };
     let judge = |payload: &[u8]| {
         let mut judge = Judge::open(Believed::Bundle(TrustBundle::new(payload, &index)), &question);

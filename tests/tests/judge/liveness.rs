@@ -9,7 +9,8 @@ use pullward_core::oci::Digest;
 use pullward_core::trust::{AfterExpiry, TrustError};
 use pullward_core::verdict::Reason;
 use pullward_tests::mint::{
-    Answer, Ask, Authority, Forge, Form, Key, Node, Revoked, Rule, Trust, digest, instant, world,
+    Answer, Ask, Authority, Forge, Form, Key, Node, Requirement, Revoked, Rule, Trust, VULN, digest, instant,
+    world,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ fn full() -> Trust {
             rule.patterns = vec!["registry.example/pinned/*".into()];
             rule.digests = Some(0);
             rule.namespaces = vec!["demo".into()];
-            rule.attestations = r#"[{"type":"vuln"}]"#.into();
+            rule.attestations = Requirement::of(VULN, "release").alone();
         }),
         Rule::enforce("app", &["release"], 1)
             .matching(&["registry.example/team/*"])
@@ -84,7 +85,7 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
     let evidence = good(Form::SimpleSigning, world().p256(0));
     vec![
         ("/schema", json!(2), Refused(E::Schema)),
-        ("/min_engine", json!(2), Refused(E::EngineTooOld)),
+        ("/min_engine", json!(99), Refused(E::EngineTooOld)),
         ("/audience", json!("other"), Reported(|node| node.bundle().audience().unwrap().into())),
         ("/version", json!(8), Reported(|node| node.bundle().index().version().to_string())),
         (
@@ -140,7 +141,11 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
         ("/rules/1/index", json!("parent"), Verdict(signed(), Reason::RequirementUnsupported)),
         ("/rules/1/signed_by", json!(["second"]), Verdict(signed(), Reason::UntrustedKey)),
         ("/rules/1/at_least", json!(2), Refused(E::Threshold("at_least"))),
-        ("/rules/1/attestations", json!([{}]), Verdict(signed(), Reason::RequirementUnsupported)),
+        (
+            "/rules/1/attestations",
+            json!([serde_json::from_str::<Value>(&Requirement::of(VULN, "release").to_string()).unwrap()]),
+            Verdict(signed(), Reason::AttestationMissing),
+        ),
         (
             "/rules/1/contact",
             json!("nobody"),
@@ -328,6 +333,6 @@ fn the_full_bundle_says_what_each_part_of_it_is_for() {
     let windowed = Forge::new(Form::Bundle, world().p256(3), &digest("app")).mint();
     assert_eq!(reason(&Ask::about("app").with(windowed)), Reason::KeyWindowNoTime);
     let pinned = Ask::about("listed").named("registry.example/pinned/app").in_namespace("demo");
-    assert_eq!(reason(&pinned), Reason::RequirementUnsupported);
+    assert_eq!(reason(&pinned), Reason::Unsigned);
     assert_eq!(reason(&pinned.at(instant("2030-01-01T00:00:00Z"))), Reason::TrustExpired);
 }

@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what does not read fails its test")]
 
+mod attested;
 mod budget;
+mod covered;
 mod envelopes;
 mod flips;
 mod keys_and_time;

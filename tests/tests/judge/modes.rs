@@ -4,7 +4,8 @@ use pullward_core::judge::{Needs, Ruling, Standing};
 use pullward_core::trust::Mode;
 use pullward_core::verdict::Reason;
 use pullward_tests::mint::{
-    Ask, Authority, Forge, Form, Minted, Node, Revoked, Rule, Trust, digest, instant, world,
+    Ask, Authority, Forge, Form, Minted, Node, Requirement, Revoked, Rule, Trust, VULN, digest, instant,
+    world,
 };
 
 use crate::{SIGNED, deny, good};
@@ -89,6 +90,7 @@ fn audit_mode_lets_through_what_the_rule_finds_and_says_so() {
         .payload_edit("https://sigstore.dev/cosign/sign/v1", "https://slsa.dev/provenance/v1")
         .mint();
     let ask = || Ask::about("app");
+    let attested = audit(|r| r.attestations = Requirement::of(VULN, "a").alone());
     for (node, ask, reason) in [
         (&plain, ask(), Reason::Unsigned),
         (&plain, ask().with(by(2)), Reason::UntrustedKey),
@@ -99,7 +101,7 @@ fn audit_mode_lets_through_what_the_rule_finds_and_says_so() {
         (&plain, ask().with_failed_source(), Reason::EvidenceUnreachable),
         (&plain, ask().with_limit(Reason::EvidenceLimit), Reason::EvidenceLimit),
         (&audit(|r| r.index = "parent".into()), ask(), Reason::RequirementUnsupported),
-        (&audit(|r| r.attestations = r#"[{"type":"vuln"}]"#.into()), ask(), Reason::RequirementUnsupported),
+        (&attested, ask().with(by(0)).with(by(1)), Reason::AttestationMissing),
     ] {
         let answer = node.ask(&ask);
         assert_eq!(answer.verdict(), (Ruling::Allow, reason));
@@ -129,15 +131,10 @@ fn what_is_no_rules_to_find_denies_in_audit_mode_too() {
 
 #[test]
 fn requirements_that_this_engine_cannot_check_deny() {
-    for change in [
-        |rule: &mut Rule| rule.index = "parent".into(),
-        |rule: &mut Rule| rule.attestations = r#"[{}]"#.into(),
-    ] {
-        let node = node(vec![Rule::enforce("app", &["a"], 1).with(change)]);
-        let answer = node.ask(&Ask::about("app").with(by(0)));
-        assert_eq!(answer.verdict(), deny(Reason::RequirementUnsupported));
-        assert_eq!(answer.needs, Needs::Nothing);
-    }
+    let node = node(vec![Rule::enforce("app", &["a"], 1).with(|rule| rule.index = "parent".into())]);
+    let answer = node.ask(&Ask::about("app").with(by(0)));
+    assert_eq!(answer.verdict(), deny(Reason::RequirementUnsupported));
+    assert_eq!(answer.needs, Needs::Nothing);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pullward_core::signature::{KeyError, KeyType};
 use pullward_core::trust::{TrustError, TrustIndex};
 use pullward_core::verdict::Reason;
 use pullward_tests::mint::{
-    Ask, Authority, Forge, Form, Key, Node, Revoked, Rule, Trust, digest, edit, world,
+    Ask, Authority, Forge, Form, Key, Node, Requirement, Revoked, Rule, Trust, VULN, digest, edit, world,
 };
 
 use crate::{refused, taken};
@@ -33,7 +33,7 @@ fn schema_and_engine_are_exact() {
     for schema in [0, 2, u64::MAX] {
         refused(&but(|t| t.schema = schema), TrustError::Schema, "schema");
     }
-    refused(&but(|t| t.min_engine = 2), TrustError::EngineTooOld, "engine");
+    refused(&but(|t| t.min_engine = 99), TrustError::EngineTooOld, "engine");
     assert_eq!(TrustError::EngineTooOld.code(), "engine-too-old");
     for text in ["1.0", "-1", "01", "1e0", "\"1\"", "null", "18446744073709551616"] {
         let payload = edit(&base().payload(), "\"schema\":1", &format!("\"schema\":{text}"));
@@ -144,13 +144,15 @@ fn a_rule_must_be_able_to_be_met_by_something() {
         let empty = rule(|r| {
             r.mode = mode.into();
             r.signed_by.clear();
-            r.attestations = r#"[{"type":"vuln"}]"#.into();
+            r.attestations = Requirement::of(VULN, "a").alone();
         });
         refused(&empty, TrustError::RuleShape("signed_by"), "attestations alone are no signature");
     }
     for mode in ["allow", "deny"] {
         refused(&rule(|r| r.mode = mode.into()), TrustError::RuleShape("signed_by"), mode);
-        let asks = rule(|r| *r = Rule::mode("x", mode).with(|r| r.attestations = "[{}]".into()));
+        let asks = rule(|r| {
+            *r = Rule::mode("x", mode).with(|r| r.attestations = Requirement::of(VULN, "a").alone());
+        });
         refused(&asks, TrustError::RuleShape("attestations"), mode);
     }
 }

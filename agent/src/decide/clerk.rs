@@ -1,0 +1,102 @@
+//! The judge's clerk in the agent: answers conditions in CEL, and writes down what each piece of evidence says and why it
+//! falls short.
+
+use pullward_core::judge::{Clerk, Condition, ConditionAnswer, Noted, Vouched};
+use pullward_core::predicate::{Context, Unmet, summarise};
+use serde_json::Value;
+
+use super::session::Subject;
+use super::summary;
+
+/// What one piece of evidence said, and which requirements it meets or does not.
+#[derive(Debug)]
+pub(super) struct Notes<'s> {
+    subject: &'s Subject,
+    keep: KeepStatements,
+    /// The verified statement.
+    pub(super) statement: Option<NotedStatement>,
+    /// Requirements that it meets.
+    pub(super) met: Vec<usize>,
+    /// Requirements that it does not meet, each with the code and the finding.
+    pub(super) unmet: Vec<Shortfall>,
+    /// Why a condition could not be evaluated, or did not hold.
+    condition: Option<String>,
+}
+
+/// Whether verified statements are kept whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepStatements {
+    /// Only their summaries.
+    No,
+    /// The statements too: somebody wants to read them.
+    Yes,
+}
+
+/// A verified statement.
+#[derive(Debug, Clone)]
+pub struct NotedStatement {
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// A summary of its predicate, for types that are known.
+    pub summary: Option<Value>,
+    /// The whole statement, where it was asked for.
+    pub bytes: Option<Vec<u8>>,
+    /// Whether the image's own index vouches for it instead of a signature of its own.
+    pub covered: bool,
+}
+
+/// Why a statement does not meet a requirement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shortfall {
+    /// The rule's requirement, from 0.
+    pub(super) place: usize,
+    /// Stable code.
+    pub(super) code: &'static str,
+    /// In words, with the finding.
+    pub(super) detail: String,
+}
+
+impl<'s> Notes<'s> {
+    pub(super) fn new(subject: &'s Subject, keep: KeepStatements) -> Self {
+        Self { subject, keep, statement: None, met: Vec::new(), unmet: Vec::new(), condition: None }
+    }
+}
+
+impl Clerk for Notes<'_> {
+    fn condition(&mut self, condition: &Condition<'_>) -> ConditionAnswer {
+        let (answer, why) = crate::condition::answer(condition, self.subject);
+        self.condition = why;
+        answer
+    }
+
+    fn statement(&mut self, noted: &Noted<'_>) {
+        let context = Context {
+            time: self.subject.time,
+            digest: self.subject.digest,
+            platform: &self.subject.platform,
+        };
+        let predicate_type: String = noted.attestation.predicate_type.chars().collect();
+        self.statement = Some(NotedStatement {
+            summary: summarise(&noted.attestation, &context).map(|summary| summary::to_json(&summary)),
+            predicate_type,
+            bytes: (self.keep == KeepStatements::Yes).then(|| noted.statement.to_vec()),
+            covered: noted.vouched == Vouched::Index,
+        });
+    }
+
+    fn unmet(&mut self, place: usize, unmet: &Unmet<'_>) {
+        let finding = unmet.finding.to_string();
+        let why = [finding, self.condition.take().unwrap_or_default()];
+        let why: Vec<&str> = why.iter().map(String::as_str).filter(|why| !why.is_empty()).collect();
+        let mut detail = unmet.reason.meaning().to_owned();
+        if !why.is_empty() {
+            detail = format!("{detail}: {}", why.join("; "));
+        }
+        self.unmet.push(Shortfall { place, code: unmet.reason.code(), detail });
+    }
+
+    fn met(&mut self, place: usize) {
+        self.condition = None;
+        self.met.push(place);
+    }
+}

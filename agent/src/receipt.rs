@@ -1,0 +1,162 @@
+//! Receipts: what this node has allowed, kept across restarts.
+//!
+//! A receipt says that an image was allowed under a name, when that was first, and by which trust bundle and evidence. It
+//! is this node's word to itself, so it carries a keyed hash by the node's own key and the machine's id: a receipt of
+//! another node, an edited one and a corrupt one are no receipts (T-119, F-45).
+//!
+//! A receipt never allows anything by itself. It is one of a verdict's inputs: age limits that count from the first
+//! admission, retired keys, and bundles that have expired with `deny-new` look at it.
+//!
+//! - [`node_key`]: the node's key, made once;
+//! - [`store`]: the database.
+
+pub mod node_key;
+pub mod store;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pullward_core::oci::Digest;
+use pullward_core::time::UnixTime;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::verdict::{Decision, Outcome, Verdict};
+use node_key::NodeKey;
+
+/// Schema name in every receipt. Compatibility rule: a later version reads this one or ignores it, which denies.
+const SCHEMA: &str = "pullward/receipt/v1";
+
+/// That this node allowed an image under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    schema: String,
+    /// The machine that gave it.
+    machine: String,
+    /// The image's digest.
+    digest: String,
+    /// The normalised reference.
+    reference: String,
+    /// When the image was first allowed under this name, RFC 3339.
+    first_allowed: String,
+    /// Version of the trust bundle that allowed it last.
+    trust_version: u64,
+    /// Digest of that bundle's payload.
+    trust_digest: String,
+    /// Digests of the pieces of evidence that counted, sorted.
+    evidence: Vec<String>,
+}
+
+impl Receipt {
+    /// The receipt for a verdict; `None` where it allows nothing, or has no bundle behind it.
+    #[must_use]
+    pub fn of(verdict: &Verdict, machine: &str, first_allowed: UnixTime) -> Option<Self> {
+        if verdict.decision != Decision::Allow || verdict.would_deny {
+            return None;
+        }
+        let trust = verdict.trust.as_ref()?;
+        let accepted = verdict.evidence.iter().filter(|row| row.outcome == Outcome::Accepted);
+        let mut evidence: Vec<String> = accepted.map(|row| row.digest.clone()).collect();
+        evidence.sort_unstable();
+        evidence.dedup();
+        Some(Self {
+            schema: SCHEMA.to_owned(),
+            machine: machine.to_owned(),
+            digest: verdict.digest.clone(),
+            reference: verdict.reference.clone(),
+            first_allowed: first_allowed.to_string(),
+            trust_version: trust.version,
+            trust_digest: trust.digest.clone(),
+            evidence,
+        })
+    }
+
+    /// When the image was first allowed.
+    #[must_use]
+    pub fn first_allowed(&self) -> Option<UnixTime> {
+        UnixTime::parse(&self.first_allowed)
+    }
+
+    /// The bytes that are kept: 32 bytes of HMAC-SHA-256 over the JSON that follows them.
+    fn seal(&self, key: &NodeKey) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(self).ok()?;
+        let mut sealed = mac(key)?.chain_update(&text).finalize().into_bytes().to_vec();
+        sealed.extend_from_slice(&text);
+        Some(sealed)
+    }
+
+    /// Opens what [`Receipt::seal`] made, for this machine, digest and name; anything else is `None`.
+    fn open(sealed: &[u8], key: &NodeKey, machine: &str, digest: &Digest, reference: &str) -> Option<Self> {
+        let (tag, text) = sealed.split_at_checked(32)?;
+        mac(key)?.chain_update(text).verify_slice(tag).ok()?;
+        let receipt: Self = serde_json::from_slice(text).ok()?;
+        let ours = receipt.schema == SCHEMA
+            && receipt.machine == machine
+            && receipt.digest == digest.to_string()
+            && receipt.reference == reference
+            && receipt.first_allowed().is_some();
+        ours.then_some(receipt)
+    }
+}
+
+fn mac(key: &NodeKey) -> Option<Hmac<Sha256>> {
+    let mac = Hmac::<Sha256>::new_from_slice(key.bytes()).ok()?;
+    // What is hashed with this key for another purpose is no receipt.
+    Some(mac.chain_update(SCHEMA.as_bytes()).chain_update([0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Receipt, SCHEMA};
+    use crate::receipt::node_key::NodeKey;
+    use pullward_core::oci::Digest;
+
+    fn receipt() -> Receipt {
+        Receipt {
+            schema: SCHEMA.to_owned(),
+            machine: "m".to_owned(),
+            digest: Digest::of(b"image").to_string(),
+            reference: "registry.example/app:1".to_owned(),
+            first_allowed: "2026-11-24T13:00:00Z".to_owned(),
+            trust_version: 7,
+            trust_digest: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn open(sealed: &[u8], key: &NodeKey) -> Option<Receipt> {
+        Receipt::open(sealed, key, "m", &Digest::of(b"image"), "registry.example/app:1")
+    }
+
+    #[test]
+    fn a_receipt_opens_for_its_own_image_name_machine_and_key_only() {
+        let key = NodeKey::from_bytes([7; 32]);
+        let sealed = receipt().seal(&key).unwrap();
+        assert_eq!(open(&sealed, &key), Some(receipt()));
+        assert_eq!(open(&sealed, &NodeKey::from_bytes([8; 32])), None);
+        let (image, name) = (Digest::of(b"image"), "registry.example/app:1");
+        assert_eq!(Receipt::open(&sealed, &key, "other", &image, name), None);
+        assert_eq!(Receipt::open(&sealed, &key, "m", &Digest::of(b"other"), name), None);
+        assert_eq!(Receipt::open(&sealed, &key, "m", &image, "registry.example/app:2"), None);
+    }
+
+    #[test]
+    fn no_byte_of_a_receipt_can_be_changed_and_none_left_out() {
+        let key = NodeKey::from_bytes([7; 32]);
+        let sealed = receipt().seal(&key).unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(open(&changed, &key), None, "{at}");
+            assert_eq!(open(&sealed[..at], &key), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_of_another_schema_or_without_a_time_is_none() {
+        let key = NodeKey::from_bytes([7; 32]);
+        let old = Receipt { schema: "pullward/receipt/v0".to_owned(), ..receipt() };
+        assert_eq!(open(&old.seal(&key).unwrap(), &key), None);
+        let timeless = Receipt { first_allowed: "yesterday".to_owned(), ..receipt() };
+        assert_eq!(open(&timeless.seal(&key).unwrap(), &key), None);
+    }
+}

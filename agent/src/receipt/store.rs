@@ -1,0 +1,255 @@
+//! The receipts of a node in one embedded database.
+//!
+//! A database that cannot be opened is moved aside and a new one begun: receipts can only make a verdict milder for what
+//! was allowed before, so losing them denies and never allows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use pullward_core::oci::Digest;
+use pullward_core::time::UnixTime;
+use redb::{Database, ReadableDatabase as _, TableDefinition};
+
+use super::Receipt;
+use super::node_key::NodeKey;
+use crate::verdict::Verdict;
+
+/// Name of the database in the state folder.
+pub const FILE: &str = "receipts.redb";
+
+/// Digest and name, then the sealed receipt.
+const RECEIPTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("receipts/v1");
+
+/// Memory that the database may use for its pages, in bytes. Receipts have some 500 bytes, and few are asked for twice.
+const CACHE_BYTES: usize = 512 * 1024;
+
+/// The receipts of this node. Opened when first asked, which is after the agent has taken its lock on the state folder.
+#[derive(Debug)]
+pub struct Receipts {
+    state_dir: PathBuf,
+    machine: String,
+    opened: OnceLock<Option<Opened>>,
+}
+
+struct Opened {
+    key: NodeKey,
+    database: Database,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opened")
+    }
+}
+
+impl Receipts {
+    /// The receipts in a state folder. Nothing is read yet.
+    #[must_use]
+    pub fn new(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), machine: machine_id(), opened: OnceLock::new() }
+    }
+
+    /// When this node first allowed the image under this name; `None` also where its receipt is not this node's own.
+    #[must_use]
+    pub fn first_allowed(&self, digest: &Digest, reference: &str) -> Option<UnixTime> {
+        self.find(digest, reference)?.first_allowed()
+    }
+
+    /// Keeps a receipt for a verdict that allows. One that says the same is not written again.
+    pub fn remember(&self, verdict: &Verdict) {
+        let (Ok(digest), Some(time)) = (Digest::parse(&verdict.digest), UnixTime::parse(&verdict.time))
+        else {
+            return;
+        };
+        let known = self.find(&digest, &verdict.reference);
+        let first = known.as_ref().and_then(Receipt::first_allowed).unwrap_or(time);
+        let Some(receipt) = Receipt::of(verdict, &self.machine, first) else { return };
+        if known.as_ref() == Some(&receipt) {
+            return;
+        }
+        let Some(opened) = self.opened() else { return };
+        let Some(sealed) = receipt.seal(&opened.key) else { return };
+        if let Err(error) = opened.write(&key(&digest, &verdict.reference), &sealed) {
+            // The image stays allowed: it was judged. What is lost is the memory of it.
+            tracing::error!("receipt not kept: {error}");
+        }
+    }
+
+    fn find(&self, digest: &Digest, reference: &str) -> Option<Receipt> {
+        let opened = self.opened()?;
+        let sealed = opened.read(&key(digest, reference)).unwrap_or_else(|error| {
+            tracing::error!("receipts cannot be read: {error}");
+            None
+        })?;
+        let receipt = Receipt::open(&sealed, &opened.key, &self.machine, digest, reference);
+        if receipt.is_none() {
+            tracing::warn!(%digest, "a receipt that is not this node's own is ignored");
+        }
+        receipt
+    }
+
+    fn opened(&self) -> Option<&Opened> {
+        self.opened
+            .get_or_init(|| match Opened::open(&self.state_dir) {
+                Ok(opened) => Some(opened),
+                Err(error) => {
+                    tracing::error!("no receipts: {error}");
+                    None
+                }
+            })
+            .as_ref()
+    }
+}
+
+impl Opened {
+    fn open(state_dir: &Path) -> Result<Self, String> {
+        let key = NodeKey::open(state_dir).map_err(|error| error.to_string())?;
+        let path = state_dir.join(FILE);
+        let create = || Database::builder().set_cache_size(CACHE_BYTES).create(&path);
+        let database = match create() {
+            Ok(database) => database,
+            Err(error) => {
+                let aside = state_dir.join(format!("{FILE}.unreadable"));
+                tracing::error!(
+                    "{}: {error}; moved to {}, images are judged as if they came for the first time",
+                    path.display(),
+                    aside.display()
+                );
+                fs::rename(&path, &aside).map_err(|error| error.to_string())?;
+                create().map_err(|error| error.to_string())?
+            }
+        };
+        Ok(Self { key, database })
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+        let reading = self.database.begin_read()?;
+        let table = match reading.open_table(RECEIPTS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(table.get(key)?.map(|value| value.value().to_vec()))
+    }
+
+    fn write(&self, key: &[u8], value: &[u8]) -> Result<(), redb::Error> {
+        let writing = self.database.begin_write()?;
+        writing.open_table(RECEIPTS)?.insert(key, value)?;
+        writing.commit()?;
+        Ok(())
+    }
+}
+
+fn key(digest: &Digest, reference: &str) -> Vec<u8> {
+    [digest.as_bytes(), reference.as_bytes()].concat()
+}
+
+/// What systemd calls this machine (`machine-id(5)`): a state folder that is copied to another one takes no receipts along.
+/// Empty where there is none.
+fn machine_id() -> String {
+    fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use pullward_core::oci::Digest;
+    use pullward_core::time::UnixTime;
+
+    use super::{FILE, Receipts};
+    use crate::decide::Question;
+    use crate::server::denial::Denial;
+    use crate::verdict::{Decision, Hook, Place, Trust, Verdict};
+
+    const NAME: &str = "registry.example/app:1";
+
+    fn verdict(time: &str, decision: Decision) -> Verdict {
+        let question = Question {
+            reference: NAME.to_owned(),
+            digest: Some(image().to_string()),
+            media_type: None,
+            place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
+            platform: "linux/amd64".to_owned(),
+        };
+        let trust = Trust { version: 7, digest: "sha256:t".to_owned(), expires: String::new() };
+        let denied = Denial::NoTrust.verdict(&question, None, Duration::ZERO);
+        Verdict {
+            decision,
+            time: time.to_owned(),
+            trust: Some(trust),
+            reference: NAME.to_owned(),
+            digest: image().to_string(),
+            ..denied
+        }
+    }
+
+    fn image() -> Digest {
+        Digest::of(b"image")
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        folder
+    }
+
+    fn first(folder: &Path) -> Option<UnixTime> {
+        Receipts::new(folder).first_allowed(&image(), NAME)
+    }
+
+    #[test]
+    fn the_first_admission_is_remembered_across_restarts_and_later_ones_do_not_move_it() {
+        let folder = folder();
+        assert_eq!(first(folder.path()), None);
+        Receipts::new(folder.path()).remember(&verdict("2026-11-24T13:00:00Z", Decision::Allow));
+        Receipts::new(folder.path()).remember(&verdict("2026-12-24T13:00:00Z", Decision::Allow));
+        assert_eq!(first(folder.path()), UnixTime::parse("2026-11-24T13:00:00Z"));
+        assert_eq!(Receipts::new(folder.path()).first_allowed(&Digest::of(b"other"), NAME), None);
+        assert_eq!(Receipts::new(folder.path()).first_allowed(&image(), "registry.example/app:2"), None);
+    }
+
+    #[test]
+    fn what_is_denied_or_only_let_through_by_audit_leaves_no_receipt() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        receipts.remember(&verdict("2026-11-24T13:00:00Z", Decision::Deny));
+        let audited = Verdict { would_deny: true, ..verdict("2026-11-24T13:00:00Z", Decision::Allow) };
+        receipts.remember(&audited);
+        let keyed = Verdict { trust: None, ..verdict("2026-11-24T13:00:00Z", Decision::Allow) };
+        receipts.remember(&keyed);
+        assert_eq!(receipts.first_allowed(&image(), NAME), None);
+    }
+
+    #[test]
+    fn a_new_key_forgets_all_receipts() {
+        let folder = folder();
+        Receipts::new(folder.path()).remember(&verdict("2026-11-24T13:00:00Z", Decision::Allow));
+        fs::remove_file(folder.path().join("node.key")).unwrap();
+        assert_eq!(first(folder.path()), None);
+    }
+
+    #[test]
+    fn a_corrupt_database_is_moved_aside_and_a_new_one_begun() {
+        let folder = folder();
+        Receipts::new(folder.path()).remember(&verdict("2026-11-24T13:00:00Z", Decision::Allow));
+        fs::write(folder.path().join(FILE), vec![0xff; 8192]).unwrap();
+        assert_eq!(first(folder.path()), None);
+        Receipts::new(folder.path()).remember(&verdict("2026-11-25T13:00:00Z", Decision::Allow));
+        assert_eq!(first(folder.path()), UnixTime::parse("2026-11-25T13:00:00Z"));
+        assert!(folder.path().join("receipts.redb.unreadable").exists());
+    }
+
+    #[test]
+    fn a_folder_without_a_usable_key_gives_no_receipts_and_fails_nothing() {
+        let folder = folder();
+        fs::write(folder.path().join("node.key"), b"short").unwrap();
+        fs::set_permissions(folder.path().join("node.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        Receipts::new(folder.path()).remember(&verdict("2026-11-24T13:00:00Z", Decision::Allow));
+        assert_eq!(first(folder.path()), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! What a rule asks of attestations, and which of it is met.
+//!
+//! Each requirement is met by one attestation that meets all of it, or it is not met (T-23). What is remembered is one
+//! bit each, and for the others why the most telling attestation fell short.
+
+use super::clerk::{Clerk, Condition, ConditionAnswer};
+use super::rank;
+use crate::limits;
+use crate::predicate::{Attestation, Context, Unmet, vex};
+use crate::signature::KeyId;
+use crate::time::UnixTime;
+use crate::trust::{Coverage, Requirement, Rule, Signers, TrustBundle, TrustError};
+use crate::verdict::Reason;
+
+/// The requirements of one rule.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    /// Everybody whose signature means something; those who sign the image first.
+    pub(super) signers: Signers<'a>,
+    /// How many of them sign the image.
+    pub(super) image_signers: usize,
+    /// For each requirement, why it is not met, or `None` where it is.
+    open: heapless::Vec<Option<Reason>, { limits::RULE_ATTESTATIONS }>,
+}
+
+/// What came of one attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weighed {
+    /// It meets a requirement.
+    Met,
+    /// It is of a type that is asked for, and falls short.
+    Unmet(Reason),
+    /// It is of no such type.
+    NotAsked,
+}
+
+/// An attestation and who vouches for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offered<'s> {
+    pub(super) attestation: Attestation<'s>,
+    pub(super) statement: &'s [u8],
+    pub(super) signer: Signer,
+}
+
+/// Who vouches for an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signer {
+    /// Whoever has this key.
+    Key(KeyId),
+    /// The index that the image is.
+    Index,
+}
+
+/// What an attestation is weighed by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scales<'b, 'q> {
+    pub(super) bundle: TrustBundle<'b>,
+    pub(super) context: Context<'q>,
+    /// When this node first allowed the image.
+    pub(super) allowed_at: Option<UnixTime>,
+}
+
+/// VEX claims that verified so far, each with the authority that made it.
+#[derive(Debug, Default)]
+pub(super) struct VexClaims<'a> {
+    claims: heapless::Vec<(&'a str, vex::Claim), { limits::VEX_CLAIMS }>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of_nothing() -> Self {
+        Self { signers: Signers::new(), image_signers: 0, open: heapless::Vec::new() }
+    }
+
+    pub(super) fn of_rule(rule: &Rule<'a>) -> Result<Self, TrustError> {
+        let mut open = heapless::Vec::new();
+        for requirement in rule.requirements()? {
+            requirement?;
+            let missing = Some(Reason::AttestationMissing);
+            open.push(missing).map_err(|_| TrustError::TooMany("attestations"))?;
+        }
+        Ok(Self { signers: rule.signers()?, image_signers: rule.signed_by()?.count(), open })
+    }
+
+    pub(super) fn is_met(&self) -> bool {
+        self.open.iter().all(Option::is_none)
+    }
+
+    /// The first requirement that is not met, and why.
+    pub(super) fn first_unmet(&self) -> Option<(usize, Reason)> {
+        self.open.iter().enumerate().find_map(|(place, open)| open.map(|reason| (place, reason)))
+    }
+
+    /// One bit per requirement that is met.
+    pub(super) fn met(&self) -> u16 {
+        let bit = |place: usize| 1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
+        self.open
+            .iter()
+            .enumerate()
+            .filter(|(_, open)| open.is_none())
+            .fold(0, |met, (place, _)| met | bit(place))
+    }
+
+    /// Weighs one attestation against every requirement.
+    pub(super) fn weigh(
+        &mut self,
+        rule: &Rule<'a>,
+        offered: &Offered<'_>,
+        scales: &Scales<'a, '_>,
+        vex: &VexClaims<'a>,
+        clerk: &mut dyn Clerk,
+    ) -> Weighed {
+        let mut weighed = Weighed::NotAsked;
+        let requirements = rule.requirements().into_iter().flatten();
+        for ((place, open), requirement) in self.open.iter_mut().enumerate().zip(requirements) {
+            // Read when the bundle was opened; what does not read now stays unmet.
+            let Ok(requirement) = requirement else { continue };
+            if !requirement.asks_for(offered.attestation.predicate_type).unwrap_or(false) {
+                continue;
+            }
+            match weigh_one(&requirement, offered, scales, vex, clerk) {
+                Ok(()) => {
+                    *open = None;
+                    weighed = Weighed::Met;
+                    clerk.met(place);
+                }
+                Err(unmet) => {
+                    if let Some(known) = open
+                        && rank(unmet.reason) > rank(*known)
+                    {
+                        *open = Some(unmet.reason);
+                    }
+                    if weighed == Weighed::NotAsked {
+                        weighed = Weighed::Unmet(unmet.reason);
+                    }
+                    clerk.unmet(place, &unmet);
+                }
+            }
+        }
+        weighed
+    }
+
+    /// Whether a VEX statement could still remove what keeps a requirement unmet.
+    pub(super) fn hopes_for_vex(&self, rule: &Rule<'a>) -> bool {
+        let requirements = rule.requirements().into_iter().flatten().filter_map(Result::ok);
+        self.open.iter().zip(requirements).any(|(open, requirement)| {
+            *open == Some(Reason::VulnerabilitiesExceeded)
+                && requirement.vex().is_ok_and(|mut names| names.next().is_some())
+        })
+    }
+}
+
+impl<'a> VexClaims<'a> {
+    /// Takes what a VEX document claims, where its signer may. Says whether anything was taken.
+    pub(super) fn take(
+        &mut self,
+        rule: &Rule<'a>,
+        offered: &Offered<'_>,
+        scales: &Scales<'a, '_>,
+    ) -> Weighed {
+        let kind = offered.attestation.predicate_type;
+        if !vex::TYPES.iter().any(|known| kind.is(known)) {
+            return Weighed::NotAsked;
+        }
+        let requirements = rule.requirements().into_iter().flatten().filter_map(Result::ok);
+        let names = requirements.filter_map(|requirement| requirement.vex().ok()).flatten();
+        let mut trusted: heapless::Vec<&'a str, { limits::SIGNED_BY }> = heapless::Vec::new();
+        for name in names.filter_map(Result::ok) {
+            if !trusted.contains(&name) && scales.accepts(name, offered.signer) {
+                // A rule has no more signers than there are places.
+                let _fits = trusted.push(name);
+            }
+        }
+        if trusted.is_empty() {
+            return Weighed::NotAsked;
+        }
+        let before = self.claims.len();
+        let read = vex::claims(&offered.attestation, &scales.context, &mut |claim| {
+            for name in &trusted {
+                // A claim that finds no place removes nothing: that can only deny.
+                let _fits = self.claims.push((name, claim));
+            }
+            Ok(())
+        });
+        match read {
+            Ok(()) => Weighed::Met,
+            Err(unmet) => {
+                self.claims.truncate(before);
+                Weighed::Unmet(unmet.reason)
+            }
+        }
+    }
+
+    fn excuses(&self, requirement: &Requirement<'a>, suspect: &vex::Suspect<'_>) -> bool {
+        self.claims.iter().any(|(authority, claim)| {
+            claim.excuses(suspect)
+                && requirement.vex().is_ok_and(|mut names| names.any(|name| name == Ok(authority)))
+        })
+    }
+}
+
+impl Scales<'_, '_> {
+    /// Whether an authority stands behind a signature: by a key of its own that counts there.
+    fn accepts(&self, authority: &str, signer: Signer) -> bool {
+        match signer {
+            Signer::Key(key) => super::key_counts(self.bundle, authority, key, self.allowed_at),
+            Signer::Index => false,
+        }
+    }
+}
+
+fn weigh_one<'a, 's>(
+    requirement: &Requirement<'a>,
+    offered: &Offered<'s>,
+    scales: &Scales<'a, '_>,
+    vex: &VexClaims<'a>,
+    clerk: &mut dyn Clerk,
+) -> Result<(), Unmet<'s>> {
+    let accepted = match offered.signer {
+        Signer::Index => requirement.coverage() == Coverage::SignedIndex,
+        signer @ Signer::Key(_) => requirement
+            .signed_by()
+            .is_ok_and(|mut names| names.any(|name| name.is_ok_and(|name| scales.accepts(name, signer)))),
+    };
+    if !accepted {
+        return Err(Unmet::because(Reason::AttestationSigner));
+    }
+    let excused = |suspect: &vex::Suspect<'_>| vex.excuses(requirement, suspect);
+    requirement.judge(&offered.attestation, &scales.context, scales.allowed_at, &excused)?;
+    let text = requirement.condition().map_err(|_| Unmet::because(Reason::TrustInvalid))?;
+    let Some(text) = text else { return Ok(()) };
+    let condition = Condition { text, statement: offered.statement, time: scales.context.time };
+    let reason = match clerk.condition(&condition) {
+        ConditionAnswer::True => return Ok(()),
+        ConditionAnswer::False => Reason::ConditionFalse,
+        ConditionAnswer::Error => Reason::ConditionError,
+        ConditionAnswer::Limit => Reason::ConditionLimit,
+        ConditionAnswer::EngineAbsent => Reason::ConditionEngineAbsent,
+        ConditionAnswer::EngineVersion => Reason::ConditionEngineVersion,
+    };
+    Err(Unmet::because(reason))
+}
