@@ -52,7 +52,11 @@ pub mod reference;
 pub mod sct;
 pub mod signature;
 pub mod simple_signing;
+#[cfg(feature = "keyless")]
+pub mod threshold;
 pub mod time;
+#[cfg(feature = "keyless")]
+pub mod tlog;
 pub mod trust;
 #[cfg(feature = "keyless")]
 pub mod trusted_root;

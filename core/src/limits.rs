@@ -168,6 +168,31 @@ pub const VERIFIED_TIMES: usize = 32;
 /// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
 pub const SCTS: usize = 8;
 
+// --- transparency logs -------------------------------------------------------------------------------------
+
+/// Most log entries of one bundle. sigstore-go stops at the same number (CVE-2024-45395).
+#[cfg(feature = "keyless")]
+pub const LOG_ENTRIES: usize = 32;
+
+/// Longest entry of a log as base64, in bytes. Real ones have 2 to 10 KB, nearly all of it a certificate, whose encodings
+/// within encodings take 2.5 times its size; the number is ours.
+#[cfg(feature = "keyless")]
+pub const LOG_ENTRY_TEXT_BYTES: usize = 128 * 1024;
+
+/// Most hashes of one Merkle proof: a tree has at most 2^64 leaves.
+#[cfg(feature = "keyless")]
+pub const PROOF_HASHES: usize = 64;
+
+/// Longest checkpoint note, decoded, in bytes. Three lines of text, and a line of about 150 bytes for each of
+/// [`NOTE_SIGNATURES`]; real ones have 200 to 900.
+#[cfg(feature = "keyless")]
+pub const NOTE_BYTES: usize = 8 * 1024;
+
+/// Most signatures on one checkpoint note. Go's `note` package stops at 100; a log and the witnesses of a large
+/// network are under 20.
+#[cfg(feature = "keyless")]
+pub const NOTE_SIGNATURES: usize = 32;
+
 // --- the trust bundle --------------------------------------------------------------------------------------
 
 /// Largest decoded trust bundle payload, in bytes: room for the lists below.

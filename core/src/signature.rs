@@ -26,6 +26,10 @@ use crate::limits;
 
 #[cfg(feature = "rsa")]
 mod rsa;
+#[cfg(feature = "keyless")]
+mod spki;
+#[cfg(feature = "keyless")]
+pub use spki::Spki;
 
 /// Why bytes are not a public key that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,9 @@ pub enum SignedFormat {
     CosignLegacy,
     /// A DSSE envelope in a Sigstore bundle: the curve's own hash, SHA-256 for RSA.
     Bundle,
+    /// What a transparency log signs, a checkpoint or a promise: the curve's own hash, SHA-256 for RSA.
+    #[cfg(feature = "keyless")]
+    Log,
     /// An envelope of ours (trust bundle, override): P-256 with SHA-256, or Ed25519, nothing else.
     Ours,
     /// A certificate, a CMS signature or an SCT: signed bytes name the algorithm, which must go with the key.
@@ -135,6 +142,9 @@ impl KeyType {
 #[derive(Debug)]
 pub struct Message<'m> {
     bytes: &'m [u8],
+    /// What follows `bytes`.
+    #[cfg(feature = "keyless")]
+    more: &'m [&'m [u8]],
     sha256: OnceCell<[u8; 32]>,
     #[cfg(any(feature = "p384", feature = "keyless"))]
     sha384: OnceCell<[u8; 48]>,
@@ -146,25 +156,53 @@ impl<'m> Message<'m> {
     pub const fn new(bytes: &'m [u8]) -> Self {
         Self {
             bytes,
+            #[cfg(feature = "keyless")]
+            more: &[],
             sha256: OnceCell::new(),
             #[cfg(any(feature = "p384", feature = "keyless"))]
             sha384: OnceCell::new(),
         }
     }
 
-    fn sha256(&self) -> &[u8; 32] {
-        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
+    /// A message that stands in pieces: what they make one after the other, never copied together. Only
+    /// [`SignedFormat::Log`] is verified over it.
+    #[cfg(feature = "keyless")]
+    pub(crate) const fn of_pieces(pieces: &'m [&'m [u8]]) -> Self {
+        let mut message = Self::new(&[]);
+        message.more = pieces;
+        message
     }
 
+    /// The SHA-256 of the message.
+    pub fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| self.hash::<Sha256>().into())
+    }
+
+    #[cfg(feature = "ed25519")]
+    fn len(&self) -> usize {
+        let length = self.bytes.len();
+        #[cfg(feature = "keyless")]
+        let length = self.more.iter().fold(length, |sum, piece| sum.saturating_add(piece.len()));
+        length
+    }
+
+    fn hash<D: sha2::Digest>(&self) -> sha2::digest::Output<D> {
+        let hash = D::new_with_prefix(self.bytes);
+        #[cfg(feature = "keyless")]
+        let hash = self.more.iter().fold(hash, D::chain_update);
+        hash.finalize()
+    }
+
+    /// The SHA-384 of the message.
     #[cfg(any(feature = "p384", feature = "keyless"))]
-    fn sha384(&self) -> &[u8; 48] {
-        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
+    pub fn sha384(&self) -> &[u8; 48] {
+        self.sha384.get_or_init(|| self.hash::<Sha384>().into())
     }
 
     /// Hashed anew each time: only RSA certificates ask for it, and they are small.
     #[cfg(all(feature = "rsa", feature = "keyless"))]
     fn sha512(&self) -> [u8; 64] {
-        Sha512::digest(self.bytes).into()
+        self.hash::<Sha512>().into()
     }
 }
 
@@ -274,7 +312,7 @@ impl PublicKey {
         match self.material {
             #[cfg(feature = "ed25519")]
             Material::Ed25519(_) => {
-                let mebibytes = message.bytes.len().wrapping_shr(20);
+                let mebibytes = message.len().wrapping_shr(20);
                 u16::try_from(mebibytes).unwrap_or(u16::MAX).saturating_add(1)
             }
             _ => {
@@ -324,6 +362,8 @@ impl PublicKey {
             (Material::Rsa(key), CosignLegacy | Bundle) => {
                 key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature)
             }
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Log) => self.verify_log(message, signature),
             #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]
@@ -367,6 +407,27 @@ impl PublicKey {
                 HashAlgorithm::Sha512 => key.verify_pkcs1(rsa::Hash::Sha512(&message.sha512()), signature),
             },
             _ => Err(SignatureInvalid),
+        }
+    }
+
+    /// The rows of the table for what logs sign.
+    #[cfg(feature = "keyless")]
+    fn verify_log(&self, message: &Message<'_>, signature: &[u8]) -> Result<(), SignatureInvalid> {
+        match &self.material {
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(key) if !message.more.is_empty() => {
+                use p256::ecdsa::signature::MultipartVerifier as _;
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+                // What the strict form asks of a signature beyond the others: its point has no small order. The key's
+                // has none either, since it was read.
+                let point = Ed25519Key::from_bytes(signature.r_bytes()).map_err(|_| SignatureInvalid)?;
+                if point.is_weak() || !message.bytes.is_empty() {
+                    return Err(SignatureInvalid);
+                }
+                key.multipart_verify(message.more, &signature).map_err(|_| SignatureInvalid)
+            }
+            _ => self.verify(SignedFormat::Bundle, message, signature),
         }
     }
 }

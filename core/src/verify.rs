@@ -101,7 +101,7 @@ impl Budget {
         Self { left: limits::SIGNATURE_OPERATIONS }
     }
 
-    fn spend(&mut self, operations: u16) -> Result<(), Error> {
+    pub(crate) fn spend(&mut self, operations: u16) -> Result<(), Error> {
         self.left = self.left.checked_sub(operations).ok_or(Error::Budget)?;
         Ok(())
     }

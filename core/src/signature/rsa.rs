@@ -6,6 +6,8 @@ use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, U4096};
 
 use super::{KeyError, SignatureInvalid};
+#[cfg(feature = "keyless")]
+use crate::der::{BIT_STRING, INTEGER};
 use crate::der::{Reader, SEQUENCE};
 
 /// A public key of 2,048 to 4,096 bits with e = 65,537.
@@ -28,6 +30,38 @@ impl Key {
         }
         let odd: Option<Odd<U4096>> = Odd::new(integer(modulus)).into();
         Ok(Self { modulus: odd.ok_or(KeyError::RsaParameters)?, length: modulus.len() })
+    }
+
+    /// The key's SPKI in DER.
+    #[cfg(feature = "keyless")]
+    pub(super) fn spki(&self) -> super::Spki {
+        let modulus = self.modulus.as_ref().to_be_bytes();
+        let modulus = modulus.as_ref();
+        let modulus = modulus.get(modulus.len().saturating_sub(self.length)..).unwrap_or_default();
+        // An INTEGER that begins with a set bit would be negative.
+        let sign: &[u8] = if modulus.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
+        let number = self.length.saturating_add(sign.len());
+        let key = number.saturating_add(AROUND_MODULUS);
+        let bits = key.saturating_add(4 + 1);
+        let whole = bits.saturating_add(AROUND_KEY);
+        super::spki::joined(&[
+            &header(SEQUENCE, whole),
+            &[SEQUENCE, 13],
+            RSA_ENCRYPTION,
+            &header(BIT_STRING, bits),
+            &[0],
+            &header(SEQUENCE, key),
+            &header(INTEGER, number),
+            sign,
+            modulus,
+            EXPONENT,
+        ])
+    }
+
+    /// Length of the modulus in bytes.
+    #[cfg(feature = "keyless")]
+    pub(super) fn modulus_bytes(&self) -> usize {
+        self.length
     }
 
     /// RFC 8017 section 8.2.2, with the encoded message built and compared whole: nothing in it is parsed.
@@ -111,6 +145,25 @@ fn integer(magnitude: &[u8]) -> U4096 {
 fn bits_of(byte: u8) -> u8 {
     u8::try_from(u8::BITS.saturating_sub(byte.leading_zeros())).unwrap_or_default()
 }
+
+/// Tag and length of a value of 256 to 65,535 bytes, as everything in a key of 2,048 bits and more is.
+#[cfg(feature = "keyless")]
+fn header(tag: u8, length: usize) -> [u8; 4] {
+    let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    [tag, 0x82, high, low]
+}
+
+/// INTEGER 65,537.
+#[cfg(feature = "keyless")]
+const EXPONENT: &[u8] = &[INTEGER, 3, 1, 0, 1];
+
+/// Bytes of a key beside its modulus: the modulus' header, and the exponent.
+#[cfg(feature = "keyless")]
+const AROUND_MODULUS: usize = 4 + EXPONENT.len();
+
+/// Bytes of an SPKI beside the content of its BIT STRING: that one's header, and the algorithm.
+#[cfg(feature = "keyless")]
+const AROUND_KEY: usize = 4 + 2 + RSA_ENCRYPTION.len();
 
 /// OBJECT IDENTIFIER rsaEncryption, NULL.
 const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
