@@ -42,7 +42,6 @@ pub mod judge;
 pub mod keyless;
 pub mod limits;
 pub mod oci;
-#[cfg(feature = "keyless")]
 pub mod operations;
 pub mod pattern;
 #[cfg(feature = "predicate")]
@@ -55,6 +54,8 @@ pub mod simple_signing;
 #[cfg(feature = "keyless")]
 pub mod threshold;
 pub mod time;
+#[cfg(feature = "keyless")]
+pub mod timestamp;
 #[cfg(feature = "keyless")]
 pub mod tlog;
 pub mod trust;

@@ -325,6 +325,17 @@ pub const PASSPHRASE_BYTES: u64 = 4096;
 /// r = 8, which is 64 MiB.
 pub const SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
 
+// --- timestamps ------------------------------------------------------------------------------------------
+
+/// Largest timestamp response, in bytes. Those of Sigstore's authority have 1.2 KB without and 3 KB with certificates.
+pub const TIMESTAMP_BYTES: usize = 32 * 1024;
+
+/// Most bytes of the signed attributes of a timestamp. Real ones have some 200.
+pub const TIMESTAMP_ATTRIBUTES_BYTES: usize = 1024;
+
+/// Most certificates that a timestamp may bring: a path and room for what some authorities add.
+pub const TIMESTAMP_CERTIFICATES: usize = 6;
+
 // --- the agent and its hook ------------------------------------------------------------------------------
 
 /// Most bytes of the descriptor on the hook's standard input. containerd writes about 150; annotations may add

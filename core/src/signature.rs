@@ -68,6 +68,10 @@ pub enum SignedFormat {
     /// and SHA-512, Ed25519 with itself.
     #[cfg(feature = "keyless")]
     Named(SignatureAlgorithm),
+    /// A timestamp's CMS signature: as `Named`, and P-384 with SHA-256 too, which is how Sigstore's own authorities sign
+    /// (its staging authority's responses of 2025).
+    #[cfg(feature = "keyless")]
+    Timestamp(SignatureAlgorithm),
 }
 
 /// A signature algorithm, as an AlgorithmIdentifier names it (RFC 5758, RFC 8017 appendix C, RFC 8410).
@@ -370,6 +374,16 @@ impl PublicKey {
             (Material::Rsa(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "keyless")]
             (_, SignedFormat::Named(algorithm)) => self.verify_named(algorithm, message, signature),
+            #[cfg(all(feature = "keyless", feature = "p384"))]
+            (
+                Material::P384(key),
+                SignedFormat::Timestamp(SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256)),
+            ) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(message.sha256(), &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Timestamp(algorithm)) => self.verify_named(algorithm, message, signature),
         }
     }
 
