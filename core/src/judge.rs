@@ -15,12 +15,13 @@ use crate::buildkit;
 use crate::json::Text;
 use crate::limits;
 use crate::oci::Digest;
+use crate::operations::Operations;
 use crate::reference::Reference;
 use crate::signature::{KeyId, PublicKey};
 use crate::time::UnixTime;
 use crate::trust::{AfterExpiry, Authority, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
 use crate::verdict::Reason;
-use crate::verify::{self, Budget, CandidateKey, Claim, Evidence, KeyState, Keyring, Verified};
+use crate::verify::{self, CandidateKey, Claim, Evidence, KeyState, Keyring, Verified};
 #[cfg(feature = "predicate")]
 use crate::{
     predicate::{Attestation, Context},
@@ -161,7 +162,7 @@ pub struct Judge<'a> {
     settled: Option<Reason>,
     /// The rules that may decide, all of which have to allow: more than one only where the namespace is unknown.
     candidates: heapless::Vec<Candidate<'a>, { limits::OPEN_RULES }>,
-    budget: Budget,
+    operations: Operations,
     /// Why a source could not be read to its end.
     failed: Option<Reason>,
     limit: Option<Reason>,
@@ -204,7 +205,7 @@ impl<'a> Judge<'a> {
             vex: VexClaims::default(),
             settled: None,
             candidates: heapless::Vec::new(),
-            budget: Budget::new(),
+            operations: Operations::new(),
             failed: None,
             limit: None,
         };
@@ -418,14 +419,14 @@ impl<'a> Judge<'a> {
             return Outcome::of(Standing::Revoked);
         }
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
-            let budget = &mut self.budget;
+            let operations = &mut self.operations;
             let verified = match (self.trust, candidate.rule) {
                 (Trust::Bundle(bundle), Some(rule)) => {
                     let keys = candidate.keys(bundle, rule, self.allowed_at);
-                    verify::verify(evidence, &self.digest, &keys, budget, scratch)
+                    verify::verify(evidence, &self.digest, &keys, operations, scratch)
                 }
                 (Trust::Key(key), _) => {
-                    verify::verify(evidence, &self.digest, &OnlyKey(key), budget, scratch)
+                    verify::verify(evidence, &self.digest, &OnlyKey(key), operations, scratch)
                 }
                 (Trust::Bundle(_), None) => continue,
             };

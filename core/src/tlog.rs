@@ -36,10 +36,10 @@ use merkle::Hash;
 
 use crate::json::Value;
 use crate::limits;
+use crate::operations::Operations;
 use crate::signature::PublicKey;
 use crate::threshold::count_distinct;
 use crate::time::UnixTime;
-use crate::verify::Budget;
 
 /// A log, as a trusted root describes it.
 #[derive(Debug, Clone)]
@@ -182,7 +182,7 @@ pub fn verify_entry<'r>(
     entry: &Entry<'_>,
     signed: &SignedMaterial<'_>,
     logs: &'r impl Logs,
-    budget: &mut Budget,
+    operations: &mut Operations,
 ) -> Result<VerifiedEntry<'r>, Error> {
     let log = logs.log(&entry.log_id).filter(|log| log.id == entry.log_id).ok_or(Error::UnknownLog)?;
     let (kind, leaf) = leaf::rebuild(entry.body, signed).map_err(Error::Body)?;
@@ -196,7 +196,7 @@ pub fn verify_entry<'r>(
         // A log that makes no promises and knows no time must not be made to have either.
         Some(_) if kind.is_rekor_v2() => return Err(Error::Promise),
         Some(set) => {
-            set::verify(entry, set, &log, budget)?;
+            set::verify(entry, set, &log, operations)?;
             Some(UnixTime(entry.integrated_time)).filter(|time| time.0 != 0)
         }
         None => None,
@@ -209,7 +209,7 @@ pub fn verify_entry<'r>(
         if kind.is_rekor_v2() && proof.index != entry.log_index {
             return Err(Error::Index);
         }
-        verify_proof(proof, &leaf, &log, budget)?;
+        verify_proof(proof, &leaf, &log, operations)?;
     }
     let shown_by = match (entry.promise, &entry.proof, entry.inclusion) {
         (Some(_), Some(_), _) => ShownBy::PromiseAndProof,
@@ -220,7 +220,12 @@ pub fn verify_entry<'r>(
     Ok(VerifiedEntry { log_id: log.id, operator: log.operator, window: log.window, kind, time, shown_by })
 }
 
-fn verify_proof(proof: &Proof<'_>, leaf: &Hash, log: &LogKey<'_>, budget: &mut Budget) -> Result<(), Error> {
+fn verify_proof(
+    proof: &Proof<'_>,
+    leaf: &Hash,
+    log: &LogKey<'_>,
+    operations: &mut Operations,
+) -> Result<(), Error> {
     merkle::verify_inclusion(leaf, proof.index, proof.size, &proof.hashes()?, &proof.root)
         .map_err(Error::Proof)?;
     let note = proof.note()?.ok_or(Error::NoCheckpoint)?;
@@ -228,7 +233,7 @@ fn verify_proof(proof: &Proof<'_>, leaf: &Hash, log: &LogKey<'_>, budget: &mut B
     if checkpoint.size() != proof.size || *checkpoint.root() != proof.root {
         return Err(Error::CheckpointMismatch);
     }
-    checkpoint.verify(log, budget)?;
+    checkpoint.verify(log, operations)?;
     Ok(())
 }
 
@@ -245,11 +250,11 @@ pub fn verify_entries<'r>(
     inclusion: Inclusion,
     signed: &SignedMaterial<'_>,
     logs: &'r impl Logs,
-    budget: &mut Budget,
+    operations: &mut Operations,
 ) -> Result<VerifiedEntries<'r>, Error> {
     let mut verified = VerifiedEntries::new();
     for entry in entry::entries(entries, inclusion)? {
-        let entry = verify_entry(&entry?, signed, logs, budget)?;
+        let entry = verify_entry(&entry?, signed, logs, operations)?;
         verified.push(entry).map_err(|_| entry::Error::TooManyEntries)?;
     }
     Ok(verified)

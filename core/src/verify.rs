@@ -12,6 +12,7 @@ use crate::intoto::{self, SIGNATURE_PREDICATE, Statement};
 use crate::json::{self, Text, Value};
 use crate::limits;
 use crate::oci::Digest;
+use crate::operations::{Exhausted, Operations};
 use crate::signature::{KeyId, Message, PublicKey, SignedFormat};
 use crate::verdict::Reason;
 use crate::{bundle, simple_signing};
@@ -86,31 +87,6 @@ pub enum KeyState {
     Retired,
     /// Only inside a window, and no verified time says when.
     Windowed,
-}
-
-/// Signature operations that are left for one verdict.
-#[derive(Debug)]
-pub struct Budget {
-    left: u16,
-}
-
-impl Budget {
-    /// The whole budget of one verdict.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { left: limits::SIGNATURE_OPERATIONS }
-    }
-
-    pub(crate) fn spend(&mut self, operations: u16) -> Result<(), Error> {
-        self.left = self.left.checked_sub(operations).ok_or(Error::Budget)?;
-        Ok(())
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// Evidence whose signature verified, by a usable key, over bytes that are about the digest asked for.
@@ -196,7 +172,7 @@ pub fn verify<'s>(
     evidence: &Evidence<'s>,
     digest: &Digest,
     keys: &impl Keyring,
-    budget: &mut Budget,
+    operations: &mut Operations,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Error> {
     evidence.check_size()?;
@@ -205,7 +181,7 @@ pub fn verify<'s>(
             let signature = SignatureBytes::from_base64(signature.bytes(), Alphabet::Standard);
             let signature = signature.map_err(Error::Signature)?;
             let signer =
-                find_signer(payload, signature.bytes(), SignedFormat::CosignLegacy, None, keys, budget)?;
+                find_signer(payload, signature.bytes(), SignedFormat::CosignLegacy, None, keys, operations)?;
             simple_signing::check_payload(payload, digest).map_err(Error::SimpleSigning)?;
             Ok(Verified {
                 position: signer.position,
@@ -217,7 +193,7 @@ pub fn verify<'s>(
         Evidence::Envelope(bytes) => {
             let value = json::parse(bytes).map_err(|error| Error::Envelope(error.into()))?;
             let envelope = Envelope::read(value).map_err(Error::Envelope)?;
-            verify_envelope(&envelope, SignedFormat::CosignLegacy, None, digest, keys, budget, scratch)
+            verify_envelope(&envelope, SignedFormat::CosignLegacy, None, digest, keys, operations, scratch)
         }
         Evidence::Bundle(bytes) => {
             let bundle = bundle::Bundle::read(bytes).map_err(Error::Bundle)?;
@@ -227,7 +203,7 @@ pub fn verify<'s>(
                 bundle.hint,
                 digest,
                 keys,
-                budget,
+                operations,
                 scratch,
             )
         }
@@ -240,12 +216,12 @@ fn verify_envelope<'s>(
     hint: Option<KeyId>,
     digest: &Digest,
     keys: &impl Keyring,
-    budget: &mut Budget,
+    operations: &mut Operations,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Error> {
     let signature = envelope.signature().map_err(Error::Envelope)?;
     let signed: PreAuthEncoding<'s> = envelope.open(dsse::IN_TOTO, scratch).map_err(Error::Envelope)?;
-    let signer = find_signer(signed.message(), signature.bytes(), format, hint, keys, budget)?;
+    let signer = find_signer(signed.message(), signature.bytes(), format, hint, keys, operations)?;
     let statement = Statement::read(signed.payload()).map_err(Error::Statement)?;
     statement.check_subject(digest).map_err(Error::Statement)?;
     let claim = if statement.predicate_type().is(SIGNATURE_PREDICATE) {
@@ -262,10 +238,10 @@ fn find_signer(
     format: SignedFormat,
     hint: Option<KeyId>,
     keys: &impl Keyring,
-    budget: &mut Budget,
+    operations: &mut Operations,
 ) -> Result<CandidateKey, Error> {
     // Reading all keys to find the hinted one costs too.
-    if budget.left == 0 {
+    if operations.left() == 0 {
         return Err(Error::Budget);
     }
     let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
@@ -275,7 +251,7 @@ fn find_signer(
     let mut unusable = None;
     let message = Message::new(message);
     for candidate in ordered {
-        budget.spend(candidate.key.operations(&message))?;
+        operations.spend(candidate.key.operations(&message)).map_err(|Exhausted| Error::Budget)?;
         if candidate.key.verify(format, &message, signature).is_ok() {
             match keys.state(&candidate) {
                 KeyState::Usable => return Ok(candidate),

@@ -13,13 +13,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pullward_core::dsse::{self, Envelope, PAE_ROOM};
 use pullward_core::json;
+use pullward_core::operations::Operations;
 use pullward_core::signature::{Message, PublicKey};
 use pullward_core::time::UnixTime;
 use pullward_core::tlog::entry::{Entry, Inclusion};
 use pullward_core::tlog::leaf::{Content, Error as LeafError, SignedDigest, SignedMaterial, Verifier};
 use pullward_core::tlog::merkle::{self, Hash};
 use pullward_core::tlog::{self, Error, LogKey, Logs, ShownBy, Window};
-use pullward_core::verify::Budget;
 use pullward_tests::Corpora;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -323,7 +323,7 @@ fn verify(row: &Row, entries: &Value) -> Result<Vec<(ShownBy, Option<UnixTime>)>
     let entries = entries.to_string();
     let value = json::parse(entries.as_bytes()).unwrap();
     row.signed.with(|signed| {
-        tlog::verify_entries(value, inclusion(&row.document), signed, &row.root, &mut Budget::new()).map(
+        tlog::verify_entries(value, inclusion(&row.document), signed, &row.root, &mut Operations::new()).map(
             |verified| {
                 assert!(tlog::count_logs(&verified) <= verified.len());
                 verified.iter().map(|entry| (entry.shown_by(), entry.integrated_time())).collect()
@@ -517,7 +517,7 @@ fn legacy_annotations_of_the_corpora_verify_with_their_signatures_alone() {
         for (other, (_, signed)) in all.iter().enumerate() {
             let entry = Entry::read_annotation(annotation.as_bytes()).unwrap();
             let verified = signed.with(|signed| {
-                tlog::verify_entry(&entry, signed, &root, &mut Budget::new())
+                tlog::verify_entry(&entry, signed, &root, &mut Operations::new())
                     .map(|entry| (entry.shown_by(), entry.integrated_time().is_some()))
             });
             if place == other {
@@ -582,7 +582,8 @@ fn no_damaged_byte_of_an_entry_passes_unless_nobody_signed_it() {
             read.signed.with(|signed| {
                 let inclusion = inclusion(&read.document);
                 let verified =
-                    tlog::verify_entries(value, inclusion, signed, &read.root, &mut Budget::new()).ok()?;
+                    tlog::verify_entries(value, inclusion, signed, &read.root, &mut Operations::new())
+                        .ok()?;
                 Some(
                     verified
                         .iter()

@@ -23,8 +23,8 @@ use super::LogKey;
 use super::merkle::Hash;
 use crate::encoding::{self, Alphabet};
 use crate::limits;
+use crate::operations::Operations;
 use crate::signature::{Message, SignedFormat};
-use crate::verify::Budget;
 
 /// Why a checkpoint is not one of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,13 +100,13 @@ impl<'n> Checkpoint<'n> {
     ///
     /// # Errors
     /// [`Error::NotSigned`], [`Error::Signature`] and [`Error::Budget`].
-    pub fn verify(&self, log: &LogKey<'_>, budget: &mut Budget) -> Result<(), Error> {
+    pub fn verify(&self, log: &LogKey<'_>, operations: &mut Operations) -> Result<(), Error> {
         let own = |line: &Line<'_>| self.may_name(line.name) && line.hint() == log.hint_under(line.name);
         // There is one: a second one of this name and hint would be a duplicate.
         let mut lines = self.signatures.lines().filter_map(Line::read);
         let line = lines.find(own).ok_or(Error::NotSigned)?;
         let message = Message::new(self.text.as_bytes());
-        budget.spend(log.key.operations(&message)).map_err(|_| Error::Budget)?;
+        operations.spend(log.key.operations(&message)).map_err(|_| Error::Budget)?;
         log.key.verify(SignedFormat::Log, &message, line.value()).map_err(|_| Error::Signature)
     }
 
@@ -188,8 +188,8 @@ fn read_size(line: &str) -> Option<u64> {
 mod tests {
     use super::{Checkpoint, Error};
     use crate::limits;
+    use crate::operations::Operations;
     use crate::tlog::test_log::{TestLog, base64, sha256};
-    use crate::verify::Budget;
 
     extern crate std;
     use std::string::{String, ToString as _};
@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn verify(note: &str, log: &TestLog) -> Result<(), Error> {
-        Checkpoint::read(note)?.verify(&log.key(), &mut Budget::new())
+        Checkpoint::read(note)?.verify(&log.key(), &mut Operations::new())
     }
 
     #[test]
@@ -362,7 +362,7 @@ mod tests {
                 key: key.clone(),
                 ..TestLog::new(1, "", "").key()
             };
-            Checkpoint::read(&note)?.verify(&log, &mut Budget::new())
+            Checkpoint::read(&note)?.verify(&log, &mut Operations::new())
         };
         let id = named("log.example");
         assert_eq!(ask(id, id, "log.example"), Ok(()));

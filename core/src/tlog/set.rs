@@ -11,8 +11,8 @@ use super::entry::Entry;
 use super::{Error, LogKey};
 use crate::dsse::SignatureBytes;
 use crate::encoding::{self, Alphabet};
+use crate::operations::Operations;
 use crate::signature::{Message, SignedFormat};
-use crate::verify::Budget;
 
 /// Checks the promise `set` (in base64) of an entry by the log's key.
 ///
@@ -22,7 +22,7 @@ pub(super) fn verify(
     entry: &Entry<'_>,
     set: &str,
     log: &LogKey<'_>,
-    budget: &mut Budget,
+    operations: &mut Operations,
 ) -> Result<(), Error> {
     let signature =
         SignatureBytes::from_base64(set.bytes(), Alphabet::Standard).map_err(|_| Error::Promise)?;
@@ -41,7 +41,7 @@ pub(super) fn verify(
         b"}",
     ];
     let message = Message::of_pieces(&pieces);
-    budget.spend(log.key.operations(&message)).map_err(|_| Error::Budget)?;
+    operations.spend(log.key.operations(&message)).map_err(|_| Error::Budget)?;
     log.key.verify(SignedFormat::Log, &message, signature.bytes()).map_err(|_| Error::Promise)
 }
 
@@ -57,11 +57,11 @@ mod tests {
     use ed25519_dalek::{Signer as _, SigningKey};
 
     use super::verify;
+    use crate::operations::Operations;
     use crate::signature::PublicKey;
     use crate::tlog::entry::Entry;
     use crate::tlog::test_log::{TestLog, base64, hex};
     use crate::tlog::{Error, LogKey};
-    use crate::verify::Budget;
 
     extern crate std;
     use std::format;
@@ -82,7 +82,7 @@ mod tests {
         };
         let ask = |annotation: &str| {
             let entry = Entry::read_annotation(annotation.as_bytes()).unwrap();
-            verify(&entry, entry.promise.unwrap(), &log, &mut Budget::new())
+            verify(&entry, entry.promise.unwrap(), &log, &mut Operations::new())
         };
         let set = secret.sign(text.as_bytes()).to_bytes();
         let good = annotation(&set);

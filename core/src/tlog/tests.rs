@@ -12,8 +12,8 @@ use super::merkle;
 use super::test_log::{KINDS, SIZE, Signed, TIME, TestLog, Trusted, base64, root_of, sha256};
 use super::{Error, LogKey, Logs, ShownBy, count_logs, count_operators, verify_entries, verify_entry};
 use crate::json;
+use crate::operations::Operations;
 use crate::time::UnixTime;
-use crate::verify::Budget;
 
 type Answer = Result<(ShownBy, Option<u64>), Error>;
 
@@ -24,7 +24,7 @@ fn log() -> TestLog {
 fn ask_for(kind: &str, inclusion: Inclusion, text: &str, signed: &Signed, trusted: &Trusted) -> Answer {
     signed.with(kind, |signed| {
         let entry = Entry::read(json::parse(text.as_bytes()).unwrap(), inclusion)?;
-        let verified = verify_entry(&entry, signed, trusted, &mut Budget::new())?;
+        let verified = verify_entry(&entry, signed, trusted, &mut Operations::new())?;
         Ok((verified.shown_by(), verified.integrated_time().map(|time| time.0)))
     })
 }
@@ -314,7 +314,7 @@ fn the_logs_key_has_to_be_in_use_at_the_entrys_time() {
     let text = log.whole(V2, &signed);
     signed.with(V2, |signed| {
         let entry = Entry::read(json::parse(text.as_bytes()).unwrap(), Inclusion::Proof).unwrap();
-        let verified = verify_entry(&entry, signed, &trusted, &mut Budget::new()).unwrap();
+        let verified = verify_entry(&entry, signed, &trusted, &mut Operations::new()).unwrap();
         for (time, fits) in [(TIME - 11, false), (TIME - 10, true), (TIME + 10, true), (TIME + 11, false)] {
             assert_eq!(verified.log_key_covers(UnixTime(time)), fits, "{time}");
         }
@@ -339,7 +339,7 @@ fn an_entry_of_a_log_that_is_not_trusted_is_refused() {
     signed.with(V1, |signed| {
         let entry = Entry::read(json::parse(text.as_bytes()).unwrap(), Inclusion::Proof).unwrap();
         let careless = Careless(other.key());
-        let answer = verify_entry(&entry, signed, &careless, &mut Budget::new());
+        let answer = verify_entry(&entry, signed, &careless, &mut Operations::new());
         assert_eq!(answer.err(), Some(Error::UnknownLog));
     });
 }
@@ -350,11 +350,11 @@ fn every_check_of_a_signature_is_paid_for() {
     let trusted = Trusted::only(&log);
     let text = log.whole(V1, &signed);
     for (left, expected) in [(0, Some(Error::Budget)), (1, Some(Error::Budget)), (2, None)] {
-        let mut budget = Budget::new();
-        budget.spend(crate::limits::SIGNATURE_OPERATIONS - left).unwrap();
+        let mut operations = Operations::new();
+        operations.spend(crate::limits::SIGNATURE_OPERATIONS - left).unwrap();
         signed.with(V1, |signed| {
             let entry = Entry::read(json::parse(text.as_bytes()).unwrap(), Inclusion::Proof).unwrap();
-            assert_eq!(verify_entry(&entry, signed, &trusted, &mut budget).err(), expected, "{left}");
+            assert_eq!(verify_entry(&entry, signed, &trusted, &mut operations).err(), expected, "{left}");
         });
     }
 }
@@ -370,7 +370,7 @@ fn an_unrelated_entry_among_good_ones_is_not_passed_over() {
         let text = format!("[{}]", entries.join(","));
         signed.with(V1, |signed| {
             let value = json::parse(text.as_bytes()).unwrap();
-            verify_entries(value, Inclusion::Proof, signed, &trusted, &mut Budget::new())
+            verify_entries(value, Inclusion::Proof, signed, &trusted, &mut Operations::new())
                 .map(|verified| (verified.len(), count_logs(&verified)))
         })
     };
@@ -400,7 +400,7 @@ fn entries_count_by_log_and_by_operator() {
         signed.with(V1, |signed| {
             let value = json::parse(text.as_bytes()).unwrap();
             let verified =
-                verify_entries(value, Inclusion::Proof, signed, &trusted, &mut Budget::new()).unwrap();
+                verify_entries(value, Inclusion::Proof, signed, &trusted, &mut Operations::new()).unwrap();
             (count_logs(&verified), count_operators(&verified))
         })
     };
@@ -427,7 +427,7 @@ fn a_legacy_annotation_is_an_entry_with_a_promise() {
         let ask = |text: &str, signed: &Signed| {
             signed.with(kind, |signed| {
                 let entry = Entry::read_annotation(text.as_bytes())?;
-                let verified = verify_entry(&entry, signed, &trusted, &mut Budget::new())?;
+                let verified = verify_entry(&entry, signed, &trusted, &mut Operations::new())?;
                 Ok((verified.shown_by(), verified.integrated_time()))
             })
         };
