@@ -11,8 +11,11 @@
 //! What it does *not* check: two equal keys that nobody reads.
 
 mod cursor;
+mod walk;
 
 use cursor::Cursor;
+
+pub use walk::Walk;
 
 /// Why a text is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,25 +164,7 @@ impl<'a> Object<'a> {
         names: [&'static str; N],
         unknown: UnknownKeys,
     ) -> Result<[Option<Value<'a>>; N], Error> {
-        let mut found = [None; N];
-        for member in self.members() {
-            let (key, value) = member?;
-            let mut known = false;
-            for (name, slot) in names.iter().zip(found.iter_mut()) {
-                if key.raw == *name {
-                    known = true;
-                    if slot.replace(value).is_some() {
-                        return Err(Error::DuplicateKey(name));
-                    }
-                } else if key.folds_to(name) {
-                    return Err(Error::TwinKey(name));
-                }
-            }
-            if !known && unknown == UnknownKeys::Refuse {
-                return Err(Error::UnknownKey);
-            }
-        }
-        Ok(found)
+        Value { text: self.text }.walk().fields(names, unknown)
     }
 
     /// All members in order.
@@ -255,6 +240,12 @@ impl<'a> Text<'a> {
         self.plain().ok_or(Error::WrongType)
     }
 
+    /// The string as it stands in the text, escapes undecoded.
+    #[must_use]
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+
     /// Bytes that the string takes in the text, escapes as they are: never less than it takes decoded.
     #[must_use]
     pub fn raw_len(self) -> usize {
@@ -265,6 +256,13 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn chars(self) -> Chars<'a> {
         Chars { rest: self.raw.chars() }
+    }
+
+    /// What follows `prefix`, where the decoded string starts with it.
+    #[must_use]
+    pub fn strip_prefix(self, prefix: &str) -> Option<Self> {
+        let mut chars = self.chars();
+        prefix.chars().all(|c| chars.next() == Some(c)).then_some(Self { raw: chars.rest.as_str() })
     }
 
     /// Whether the decoded string is exactly `other`.
@@ -286,12 +284,20 @@ impl<'a> Text<'a> {
     }
 
     /// Whether a reader that folds case as Go's `encoding/json` does, or decodes escapes, takes this for `name`.
+    #[inline]
     fn folds_to(self, name: &str) -> bool {
-        // Almost every key differs in its first character or length: no decoding for those.
-        if self.raw.len() < name.len() {
-            return false;
+        // Almost every key differs in its first characters or length: no decoding for those. A name is ASCII, so what
+        // decodes to it is at least as long.
+        let mut found = self.raw.bytes();
+        for wanted in name.bytes() {
+            match found.next() {
+                None => return false,
+                Some(byte) if byte.eq_ignore_ascii_case(&wanted) => {}
+                Some(b'\\' | 0x80..) => return self.chars().map(fold).eq(name.chars().map(fold)),
+                Some(_) => return false,
+            }
         }
-        self.chars().map(fold).eq(name.chars().map(fold))
+        found.next().is_none()
     }
 }
 
@@ -443,6 +449,28 @@ mod tests {
             assert_eq!(read(&alone), Err(Error::TwinKey("subject")), "{twin}");
         }
         assert_eq!(read(r#"{"sub ject":1,"subjects":2,"subjec":3}"#), Ok(None));
+    }
+
+    #[test]
+    fn a_prefix_is_decoded_before_it_is_compared() {
+        let rest = |text: &str, prefix: &str| {
+            let rest = parse(text.as_bytes()).unwrap().string().unwrap().strip_prefix(prefix);
+            rest.map(|rest| rest.chars().collect::<String>())
+        };
+        assert_eq!(rest(r#""build-arg:A""#, "build-arg:").as_deref(), Some("A"));
+        assert_eq!(rest(r#""build\u002darg:\u0041\n""#, "build-arg:").as_deref(), Some("A\n"));
+        assert_eq!(rest(r#""\ud83d\ude00x""#, "\u{1f600}").as_deref(), Some("x"));
+        assert_eq!(rest(r#""abc""#, "").as_deref(), Some("abc"));
+        assert_eq!(rest(r#""abc""#, "abc").as_deref(), Some(""));
+        for (text, prefix) in [
+            (r#""abc""#, "abcd"),
+            (r#""abc""#, "b"),
+            (r#""""#, "a"),
+            (r#""\u0041""#, "\\"),
+            (r#""Abc""#, "abc"),
+        ] {
+            assert_eq!(rest(text, prefix), None, "{text} {prefix}");
+        }
     }
 
     #[test]

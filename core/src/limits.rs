@@ -193,6 +193,19 @@ pub const NOTE_BYTES: usize = 8 * 1024;
 #[cfg(feature = "keyless")]
 pub const NOTE_SIGNATURES: usize = 32;
 
+// --- what attestations say ---------------------------------------------------------------------------------
+
+/// Findings of one report that are remembered to count a repeated one once: 16 KiB. Only those of a limited severity are;
+/// the ones that find no place are counted without looking for repeats, so that a full table never lowers a count.
+pub const FINDINGS_REMEMBERED: usize = 1024;
+
+/// Places of that table that are looked at for one finding, so that filling it costs no more than linear time.
+pub const FINDING_PROBES: usize = 16;
+
+/// Longest package URL that is compared, in bytes: a name and version with qualifiers have under 300. The number is
+/// ours.
+pub const PURL_BYTES: usize = 1024;
+
 // --- the trust bundle --------------------------------------------------------------------------------------
 
 /// Largest decoded trust bundle payload, in bytes: room for the lists below.
@@ -252,7 +265,8 @@ pub const INDEX_ATTESTATIONS: usize = 8;
 /// Most manifests that an index may list where attestations are looked for in it: each is compared with each.
 pub const INDEX_MANIFESTS: usize = 256;
 
-/// Most VEX claims that one verdict remembers, each 40 bytes.
+/// Most VEX claims that one verdict remembers, each 100 bytes, and most of one document. A claim is one name of a
+/// vulnerability in one package; the documents that come with images make ten.
 pub const VEX_CLAIMS: usize = 128;
 
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
@@ -269,6 +283,28 @@ pub const NAME_BYTES: usize = 128;
 
 /// Longest contact of a rule as it stands in the bundle, escapes included: [`WORDS_BYTES`], four bytes each.
 pub const CONTACT_BYTES: usize = 4 * WORDS_BYTES;
+
+// --- provenance --------------------------------------------------------------------------------------------
+
+/// Most materials or resolved dependencies of one provenance that are looked at. A large image build lists under a hundred
+/// images, repositories and downloads; the number is ours.
+pub const PROVENANCE_MATERIALS: usize = 4096;
+
+/// Most parameters, and most build arguments, of one provenance that a condition is held against. All that a command
+/// line holds on Linux (`MAX_ARG_STRLEN` and a stack of 8 MiB) is more; builds have tens. The number is ours.
+pub const PROVENANCE_PARAMETERS: usize = 1024;
+
+/// Longest name of a parameter or build argument that a condition is held against, in bytes: each is held against each
+/// glob. Names of environment variables have tens. The number is ours.
+pub const PROVENANCE_NAME_BYTES: usize = 256;
+
+/// Longest value or identifier in provenance that a glob is held against, in bytes: glob times text is the time
+/// that it takes. As long as a URL may be in most servers.
+pub const PROVENANCE_TEXT_BYTES: usize = 8 * 1024;
+
+/// Longest URL of a source repository or of a base image in provenance that is compared, in bytes. GitHub's longest
+/// possible one has under 200, and a normalised image reference [`REFERENCE_LENGTH`].
+pub const SOURCE_BYTES: usize = 1024;
 
 // --- files that people write and commands read ---------------------------------------------------------------
 

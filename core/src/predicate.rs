@@ -78,6 +78,26 @@ pub enum Finding<'s> {
         /// The other.
         other: Text<'s>,
     },
+    /// The named thing is larger, or there are more of it, than what is read.
+    TooLarge(&'static str),
+    /// The build had a parameter that it may not have, or one whose value may not be this.
+    Parameter {
+        /// What it is: `parameter`, `build argument`.
+        what: &'static str,
+        /// Its name.
+        name: Text<'s>,
+        /// Its value, where it is the value that may not be.
+        value: Option<Value<'s>>,
+    },
+    /// The build lacked a parameter that it must have.
+    Lacks {
+        /// What it is: `parameter`, `build argument`.
+        what: &'static str,
+        /// Its name.
+        name: ShortName,
+    },
+    /// Not every one of the named things is listed, so nothing shows that one is absent.
+    Incomplete(&'static str),
     /// More vulnerabilities of a severity than are allowed.
     Vulnerabilities {
         /// The severity, in lower case.
@@ -148,6 +168,17 @@ impl fmt::Display for Finding<'_> {
             Self::Contradiction { what, one, other } => {
                 write!(f, "its {what} is {} in one place and {} in another", Words(*one), Words(*other))
             }
+            Self::TooLarge(what) => write!(f, "its {what} is larger than what is read"),
+            Self::Parameter { what, name, value: None } => write!(f, "it has the {what} {}", Words(*name)),
+            Self::Parameter { what, name, value: Some(value) } => match value.string() {
+                Ok(text) => write!(f, "its {what} {} is {}", Words(*name), Words(text)),
+                Err(_) => {
+                    write!(f, "its {what} {} is ", Words(*name))?;
+                    write_words(f, value.text().chars())
+                }
+            },
+            Self::Lacks { what, name } => write!(f, "it lacks the {what} {name}"),
+            Self::Incomplete(what) => write!(f, "it does not say that it lists every {what}"),
             Self::Vulnerabilities { severity, found, allowed, id, package, version } => {
                 write!(f, "{found} {severity} vulnerabilities count where {allowed} are allowed")?;
                 if let Some(id) = id {
@@ -179,18 +210,77 @@ impl fmt::Display for Finding<'_> {
     }
 }
 
-/// A string of the attestation for people: cut at 128 characters, control characters as `?` (T-98).
+/// A string of the attestation for people: cut at 128 characters, control characters as `?` (T-98), and a URL without
+/// the user and password that it may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Words<'s>(pub Text<'s>);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        let mut chars = self.0.chars();
-        for c in chars.by_ref().take(128) {
-            f.write_char(if c.is_control() { '?' } else { c })?;
+        write_words(f, self.0.chars())
+    }
+}
+
+/// Most characters of a string that people are shown.
+const SHOWN: usize = 128;
+
+fn write_words(f: &mut fmt::Formatter<'_>, mut chars: impl Iterator<Item = char> + Clone) -> fmt::Result {
+    use fmt::Write as _;
+    let mut before = ['\0'; 2];
+    for _ in 0..SHOWN {
+        let Some(c) = chars.next() else { return Ok(()) };
+        f.write_char(if c.is_control() { '?' } else { c })?;
+        if (before, c) == ([':', '/'], '/') {
+            // An authority ends at the first of these, and its user at the last @ before that.
+            let authority = chars.clone().take_while(|c| !['/', '?', '#'].contains(c));
+            let user = authority.enumerate().filter(|(_, c)| *c == '@').last();
+            if let Some((place, _)) = user {
+                chars.nth(place);
+            }
         }
-        if chars.next().is_some() { f.write_str("...") } else { Ok(()) }
+        let [_, last] = before;
+        before = [last, c];
+    }
+    if chars.next().is_some() { f.write_str("...") } else { Ok(()) }
+}
+
+/// The start of a name out of a requirement: what a finding carries without borrowing the trust bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShortName {
+    text: [u8; Self::BYTES],
+    length: u8,
+    cut: Cut,
+}
+
+/// Whether a name is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Whole,
+    Shortened,
+}
+
+impl ShortName {
+    const BYTES: usize = 46;
+
+    /// Takes as much of a name as there is room for.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let ends = name.char_indices().map(|(start, c)| start.saturating_add(c.len_utf8()));
+        let length = ends.take_while(|end| *end <= Self::BYTES).last().unwrap_or(0);
+        let mut text = [0; Self::BYTES];
+        for (to, from) in text.iter_mut().zip(name.bytes().take(length)) {
+            *to = from;
+        }
+        let cut = if length == name.len() { Cut::Whole } else { Cut::Shortened };
+        Self { text, length: u8::try_from(length).unwrap_or(0), cut }
+    }
+}
+
+impl fmt::Display for ShortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.text.get(..usize::from(self.length)).unwrap_or_default();
+        write_words(f, core::str::from_utf8(bytes).unwrap_or_default().chars())?;
+        if self.cut == Cut::Shortened { f.write_str("...") } else { Ok(()) }
     }
 }
 
@@ -236,6 +326,11 @@ pub fn summarise<'s>(
 /// [`Reason::AttestationNoTime`] where it does not say, also for types that are not known here;
 /// [`Reason::PredicateMalformed`] for a time that is none or has no zone.
 pub fn made_at<'s>(attestation: &Attestation<'s>, context: &Context<'_>) -> Result<UnixTime, Unmet<'s>> {
+    // The findings of a large report need not be read for it.
+    if vulnerability::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
+        let made_at = vulnerability::made_at(attestation)?;
+        return made_at.ok_or_else(|| Unmet::missing(Reason::AttestationNoTime, "when it was made"));
+    }
     let made_at = match summarise(attestation, context) {
         Some(Ok(Summary::Vulnerabilities(summary))) => summary.made_at,
         Some(Ok(Summary::Provenance(summary))) => summary.made_at,
@@ -262,4 +357,77 @@ fn custom_time<'s>(attestation: &Attestation<'s>) -> Result<Option<UnixTime>, Un
 fn read_time<'s>(value: Value<'_>, what: &'static str) -> Result<UnixTime, Unmet<'s>> {
     let text = value.string().ok().and_then(Text::plain);
     text.and_then(UnixTime::parse_rfc3339).ok_or_else(|| Unmet::malformed(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, ShortName, Words};
+    use crate::json::parse;
+
+    extern crate std;
+    use std::format;
+    use std::string::{String, ToString};
+
+    fn words(text: &str) -> String {
+        let json = format!("\"{text}\"");
+        Words(parse(json.as_bytes()).unwrap().string().unwrap()).to_string()
+    }
+
+    #[test]
+    fn what_people_see_has_no_control_characters_and_an_end() {
+        assert_eq!(words("a\\u001b[31mb\\nc"), "a?[31mb?c");
+        assert_eq!(words(&"a".repeat(128)), "a".repeat(128));
+        assert_eq!(words(&"a".repeat(129)), format!("{}...", "a".repeat(128)));
+    }
+
+    #[test]
+    fn users_and_passwords_of_urls_are_not_shown() {
+        for (text, shown) in [
+            ("https://user:secret@github.com/acme/app", "https://github.com/acme/app"),
+            (
+                "git+https://a@b:secret@github.com/acme/app@refs/heads/x",
+                "git+https://github.com/acme/app@refs/heads/x",
+            ),
+            ("https:\\/\\/user:secret\\u0040github.com/acme/app", "https://github.com/acme/app"),
+            (
+                "see https://token@one.example and ssh://git@two.example",
+                "see https://one.example and ssh://two.example",
+            ),
+            ("https://secret@github.com", "https://github.com"),
+        ] {
+            assert_eq!(words(text), shown, "{text}");
+        }
+        for text in
+            ["https://github.com/acme/app@v1", "git@github.com:acme/app", "https://a?x@y", "a//b@c", "://"]
+        {
+            assert_eq!(words(text), text);
+        }
+    }
+
+    #[test]
+    fn a_name_out_of_a_requirement_is_cut_between_characters() {
+        assert_eq!(ShortName::of("VERSION").to_string(), "VERSION");
+        assert_eq!(ShortName::of("").to_string(), "");
+        assert_eq!(ShortName::of(&"a".repeat(46)).to_string(), "a".repeat(46));
+        assert_eq!(ShortName::of(&"a".repeat(47)).to_string(), format!("{}...", "a".repeat(46)));
+        let name = format!("{}\u{20ac}", "a".repeat(44));
+        assert_eq!(ShortName::of(&name).to_string(), format!("{}...", "a".repeat(44)));
+    }
+
+    #[test]
+    fn findings_about_parameters_name_them() {
+        let name = parse(b"\"VERSION\"").unwrap().string().unwrap();
+        let say = |finding: Finding<'_>| finding.to_string();
+        let what = "build argument";
+        assert_eq!(say(Finding::Parameter { what, name, value: None }), "it has the build argument VERSION");
+        for (value, words) in [("\"2\"", "2"), ("2", "2"), ("null", "null"), ("{\n}", "{?}")] {
+            let value = Some(parse(value.as_bytes()).unwrap());
+            let finding = Finding::Parameter { what, name, value };
+            assert_eq!(say(finding), format!("its build argument VERSION is {words}"));
+        }
+        let lacks = Finding::Lacks { what, name: ShortName::of("X") };
+        assert_eq!(say(lacks), "it lacks the build argument X");
+        assert_eq!(say(Finding::Incomplete(what)), "it does not say that it lists every build argument");
+        assert_eq!(say(Finding::TooLarge("builder")), "its builder is larger than what is read");
+    }
 }

@@ -522,17 +522,17 @@ struct TopLevel<'a> {
     parts: Value<'a>,
 }
 
-fn read_time(value: Value<'_>) -> Result<UnixTime, TrustError> {
+pub(crate) fn read_time(value: Value<'_>) -> Result<UnixTime, TrustError> {
     UnixTime::parse(value.string()?.as_plain()?).ok_or(TrustError::Time)
 }
 
 /// A time, or null.
-fn read_optional_time(value: Value<'_>) -> Result<Option<UnixTime>, TrustError> {
+pub(crate) fn read_optional_time(value: Value<'_>) -> Result<Option<UnixTime>, TrustError> {
     if value.is_null() { Ok(None) } else { read_time(value).map(Some) }
 }
 
 /// A name: 1 to [`limits::NAME_BYTES`] printable ASCII characters, no blank at either end.
-fn read_name<'a>(value: Value<'a>, field: &'static str) -> Result<&'a str, TrustError> {
+pub(crate) fn read_name<'a>(value: Value<'a>, field: &'static str) -> Result<&'a str, TrustError> {
     let name = value.string()?.as_plain()?;
     let printable = name.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if name.is_empty() || name.len() > limits::NAME_BYTES || !printable || name.trim_ascii() != name {
@@ -541,7 +541,7 @@ fn read_name<'a>(value: Value<'a>, field: &'static str) -> Result<&'a str, Trust
     Ok(name)
 }
 
-fn need<'a>(value: Option<Value<'a>>, name: &'static str) -> Result<Value<'a>, TrustError> {
+pub(crate) fn need<'a>(value: Option<Value<'a>>, name: &'static str) -> Result<Value<'a>, TrustError> {
     value.ok_or(TrustError::Json(json::Error::MissingKey(name)))
 }
 

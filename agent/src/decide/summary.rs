@@ -1,7 +1,7 @@
 //! Summaries of predicates as the verdict's JSON has them: one reading, the core's, for what is judged and what is shown.
 
 use pullward_core::json::Text;
-use pullward_core::predicate::{Summary, Unmet};
+use pullward_core::predicate::{Summary, Unmet, Words};
 use pullward_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -22,10 +22,14 @@ pub(super) fn to_json(summary: &Result<Summary<'_>, Unmet<'_>>) -> Value {
         Ok(Summary::Provenance(provenance)) => json!({
             "builder": words(provenance.builder),
             "build_type": words(provenance.build_type),
-            "source": words(provenance.source),
+            // Not as it stands there: builders leave passwords in URLs.
+            "source": provenance.source.map(|source| Words(source).to_string()),
             "commit": words(provenance.commit),
+            "entry_point": words(provenance.entry_point),
             "built": time(provenance.made_at),
             "materials": provenance.materials,
+            "base_images": provenance.base_images,
+            "slsa": provenance.version.name(),
         }),
         Ok(Summary::Packages(packages)) => json!({
             "format": packages.format,

@@ -232,7 +232,7 @@ impl Check<'_> {
         Some(Provenance {
             builder: self.globs("`builder`", asked.builder.as_ref()),
             build_type: self.globs("`build_type`", asked.build_type.as_ref()),
-            source: self.globs("`source`", asked.source.as_ref()),
+            source: self.sources(asked.source.as_ref()),
             commit: self.globs("`commit`", asked.commit.as_ref()),
             entry_point: self.globs("`entry_point`", asked.entry_point.as_ref()),
             parameters: self.parameters("parameters", asked.parameters.as_ref()),
@@ -257,6 +257,15 @@ impl Check<'_> {
 
     fn globs(&mut self, list: &'static str, globs: Option<&Texts>) -> Vec<String> {
         self.globs_up_to(list, globs, limits::PROVENANCE_GLOBS)
+    }
+
+    /// Globs over repositories: the node compares these in a normal form, which a glob must be able to match.
+    fn sources(&mut self, sources: Option<&Texts>) -> Vec<String> {
+        let sources = self.entries("`source`", sources, limits::PROVENANCE_GLOBS);
+        for source in &sources {
+            self.text(source.span(), Text::Source, source.get_ref());
+        }
+        sources.into_iter().map(Spanned::into_inner).collect()
     }
 
     fn globs_up_to(&mut self, list: &'static str, globs: Option<&Texts>, most: usize) -> Vec<String> {

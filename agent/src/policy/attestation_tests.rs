@@ -236,7 +236,11 @@ fn every_refusal_has_its_place_and_code() {
         // provenance
         (slsa("builder = []"), "12:11 policy-empty-list"),
         (slsa("builder = [\"\"]"), "12:12 policy-text"),
-        (slsa("source = [\"a\", \"a\"]"), "12:16 policy-duplicate"),
+        (slsa("commit = [\"a\", \"a\"]"), "12:16 policy-duplicate"),
+        (slsa("source = [\"github.com/acme/*\"]"), "12:11 policy-text"),
+        (slsa("source = [\"https://github.com/acme/app#main\"]"), "12:11 policy-text"),
+        (slsa("source = [\"git@github.com:acme/app\"]"), "12:11 policy-text"),
+        (slsa("source = [\"**\"]"), "12:11 policy-text"),
         (slsa("commit = [\"a\\nb\"]"), "12:11 policy-text"),
         (slsa("build_type = \"x\""), "12:14 policy-syntax"),
         (slsa("parameters = {}"), "12:14 policy-attestation"),
@@ -304,8 +308,8 @@ fn bounds_are_refused_where_they_are_passed() {
         asking(&format!("type = \"spdx\"\nsigned_by = [\"a\"]\n{packages}"))
     };
     assert_eq!(folder.problems(&denying(1001)), ["12:21 policy-bound"]);
-    let sources = format!("source = [{}]", ids(65));
-    let text = asking(&format!("type = \"slsaprovenance1\"\nsigned_by = [\"a\"]\n{sources}"));
+    let commits = format!("commit = [{}]", ids(65));
+    let text = asking(&format!("type = \"slsaprovenance1\"\nsigned_by = [\"a\"]\n{commits}"));
     assert_eq!(folder.problems(&text), ["12:10 policy-bound"]);
     let long =
         format!("type = \"spdx\"\nsigned_by = [\"a\"]\npackages = {{ deny = [\"{}\"] }}", "x".repeat(1025));

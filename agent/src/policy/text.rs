@@ -4,6 +4,7 @@
 //! audience is also safe as a file name.
 
 use pullward_core::limits;
+use pullward_core::predicate::provenance;
 
 use super::problem::Fault;
 
@@ -26,6 +27,8 @@ pub(super) enum Text {
     Vulnerability,
     /// A glob over what an attestation says.
     Glob,
+    /// A glob over source repositories.
+    Source,
 }
 
 /// Checks a text.
@@ -71,6 +74,11 @@ pub(super) fn check(kind: Text, text: &str) -> Result<(), Fault> {
             limits::GLOB_BYTES,
             "must be 1 to 1024 bytes of printable characters without \" and \\",
         ),
+        Text::Source => (
+            "the source",
+            limits::GLOB_BYTES,
+            "must be a glob over https://host/path, without user, reference and query, as in https://github.com/acme/*",
+        ),
     };
     let fits = !text.is_empty() && text.len() <= longest;
     let right = match kind {
@@ -79,6 +87,7 @@ pub(super) fn check(kind: Text, text: &str) -> Result<(), Fault> {
         }
         Text::Audience => is_audience(text),
         Text::FileName | Text::Words | Text::Glob => text.chars().all(is_plain),
+        Text::Source => text.chars().all(is_plain) && provenance::is_source(text),
         Text::Namespace => text.bytes().all(|byte| is_label(byte) || matches!(byte, b'*' | b'?')),
     };
     if fits && right { Ok(()) } else { Err(Fault::Text { what, text: text.to_owned(), reason }) }

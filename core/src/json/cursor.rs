@@ -36,9 +36,27 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.bump();
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'\n' => {
+                    self.bump();
+                    self.skip_indent();
+                }
+                b' ' | b'\t' | b'\r' => self.bump(),
+                _ => return,
+            }
         }
+    }
+
+    /// Steps over the whole words of blanks that a line of an indented text starts with.
+    fn skip_indent(&mut self) {
+        let (words, _) = self.rest().as_chunks::<WORD>();
+        let blank = words.iter().take_while(|word| **word == [b' '; WORD]).count();
+        self.at = self.at.saturating_add(blank.saturating_mul(WORD));
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     /// Checks one value of any kind and stops behind it. Open containers are bits of one word: 1 an object.
@@ -94,9 +112,8 @@ impl<'a> Cursor<'a> {
     fn scan_string(&mut self) -> Result<(), Error> {
         self.expect(b'"')?;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).ok_or_else(|| self.syntax())?;
             // The end, an escape or a control character, whichever is first.
-            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            let stop = first(self.rest(), |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20));
             self.at = self.at.saturating_add(stop.ok_or_else(|| self.syntax())?);
             match self.peek() {
                 Some(b'"') => {
@@ -182,7 +199,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         match self.peek() {
             Some(b'{' | b'[') => self.skip_container()?,
-            Some(b'"') => self.scan_string()?,
+            Some(b'"') => self.skip_string()?,
             _ => {
                 while !matches!(self.peek(), None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')) {
                     self.bump();
@@ -192,25 +209,19 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).map(|text| Value { text }).ok_or(Error::Syntax { at: start })
     }
 
+    /// Steps over a string of a scanned text.
+    fn skip_string(&mut self) -> Result<(), Error> {
+        self.bump();
+        let rest = behind_string(self.rest()).ok_or_else(|| self.syntax())?;
+        self.at = self.text.len().saturating_sub(rest.len());
+        Ok(())
+    }
+
     /// Steps over an object or array of a scanned text: only brackets and strings matter.
     fn skip_container(&mut self) -> Result<(), Error> {
-        let mut depth = 0_u32;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.scan_string()?;
-                    continue;
-                }
-                Some(b'{' | b'[') => depth = depth.saturating_add(1),
-                Some(b'}' | b']') => depth = depth.saturating_sub(1),
-                None => return Err(self.syntax()),
-                _ => {}
-            }
-            self.bump();
-            if depth == 0 {
-                return Ok(());
-            }
-        }
+        let rest = behind_container(self.rest()).ok_or_else(|| self.syntax())?;
+        self.at = self.text.len().saturating_sub(rest.len());
+        Ok(())
     }
 
     /// Steps to the next item of a container of a scanned text, or onto its closing bracket.
@@ -223,6 +234,85 @@ impl<'a> Cursor<'a> {
         }
         Ok(())
     }
+}
+
+/// Bytes that are looked at together. Strings make up most of a document, so they are scanned a word at a time.
+const WORD: usize = 8;
+
+/// What follows the container that `rest` starts with. `None` for a text that was not scanned.
+fn behind_container(mut rest: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_u32;
+    loop {
+        // Brackets differ from braces by one bit. Nothing else becomes a brace by it.
+        let brace = |word: u64| {
+            let word = word | every(0x20);
+            equal(word, b'{') | equal(word, b'}')
+        };
+        let stop = first(rest, |word| equal(word, b'"') | brace(word))?;
+        let (found, behind) = rest.get(stop..)?.split_first()?;
+        rest = behind;
+        match found {
+            b'"' => rest = behind_string(rest)?,
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            _ => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(rest);
+                }
+            }
+        }
+    }
+}
+
+/// What follows the string whose first quotation mark is before `rest`. What an escape stands for was seen by the scan;
+/// only the character behind its backslash may not be taken for the end.
+fn behind_string(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let stop = first(rest, |word| equal(word, b'"') | equal(word, b'\\'))?;
+        let (found, behind) = rest.get(stop..)?.split_first()?;
+        if *found == b'"' {
+            return Some(behind);
+        }
+        rest = behind.get(1..)?;
+    }
+}
+
+/// Place of the first byte that `marks` marks. `marks` sets the highest bit of each byte that it looks for, and may
+/// set that of later ones too: only the first counts.
+fn first(bytes: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks::<WORD>();
+    let mut before = 0_usize;
+    let place = |found: u64| usize::try_from(found.trailing_zeros().wrapping_div(8)).unwrap_or(WORD);
+    for word in words {
+        let found = marks(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(before.saturating_add(place(found)));
+        }
+        before = before.saturating_add(WORD);
+    }
+    for byte in tail {
+        if marks(every(*byte)) != 0 {
+            return Some(before);
+        }
+        before = before.saturating_add(1);
+    }
+    None
+}
+
+/// A word of one byte.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; WORD])
+}
+
+/// Marks the bytes of `word` that are `byte`: they are zero in the difference, and only a zero borrows from its mark.
+fn equal(word: u64, byte: u8) -> u64 {
+    let difference = word ^ every(byte);
+    difference.wrapping_sub(every(1)) & !difference & every(0x80)
+}
+
+/// Marks the bytes of `word` that are below `bound`, which is at most 0x80.
+fn below(word: u64, bound: u8) -> u64 {
+    word.wrapping_sub(every(bound)) & !word & every(0x80)
 }
 
 struct Nesting {
@@ -247,5 +337,59 @@ impl Nesting {
 
     fn innermost(&self) -> Option<bool> {
         (self.depth > 0).then_some(self.objects & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cursor, below, equal, first};
+
+    extern crate std;
+    use std::string::String;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_word_at_a_time_finds_what_a_byte_at_a_time_finds() {
+        // Neighbours of each bound, and what borrows across bytes: 0x00, 0x01, 0x80, 0xff.
+        let alphabet = [0, 1, 0x1f, 0x20, 0x21, 0x22, 0x23, 0x5b, 0x5c, 0x5d, 0x7f, 0x80, 0xa2, 0xdc, 0xff];
+        for length in 0..24_usize {
+            for place in 0..length {
+                for byte in alphabet {
+                    for filling in alphabet {
+                        let mut bytes: Vec<u8> = core::iter::repeat_n(filling, length).collect();
+                        bytes[place] = byte;
+                        let found =
+                            first(&bytes, |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20));
+                        let wanted = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+                        assert_eq!(found, wanted, "{bytes:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_scanned_is_skipped_to_the_same_place() {
+        for text in [
+            r#""""#,
+            r#""\\""#,
+            r#""\"""#,
+            r#""1234567\"89\\\\""#,
+            r#""\u005c\u0022""#,
+            r#"{"a":"}]","b\"":[{"c":"\\"}]}"#,
+            "{\n        \"a\" : [ 1 ,\n                \"x\" ]\r\n\t}",
+            r#"[[],{},"[",-1.5e+3,true,null]"#,
+        ] {
+            // Whatever follows, and however far from the end of a word it is.
+            for behind in 0..9 {
+                let mut whole = String::from(text);
+                whole.extend(core::iter::repeat_n(',', behind));
+                let mut scanned = Cursor { text: &whole, at: 0 };
+                scanned.scan_value().unwrap();
+                let mut skipped = Cursor { text: &whole, at: 0 };
+                assert_eq!(skipped.take_value().unwrap().text(), text);
+                assert_eq!((scanned.at, skipped.at), (text.len(), text.len()));
+            }
+        }
     }
 }
