@@ -165,6 +165,14 @@ pub const VERIFY_CERTIFICATE_BYTES: usize = CHAIN_BYTES + PRECERTIFICATE_BYTES;
 /// Most times that one signature is held to. Sigstore's signatures have one or two, of a log and a timestamp authority.
 pub const VERIFIED_TIMES: usize = 32;
 
+/// Scratch for asking a trusted root when a signature was there: one timestamp, decoded, and the certificates of one
+/// authority.
+pub const WITNESS_BYTES: usize = TIMESTAMP_BYTES + CHAIN_BYTES;
+
+/// Scratch for verifying one signature by a certificate against a trusted root, in bytes; what it is used for one after
+/// the other.
+pub const VERIFY_SIGNATURE_BYTES: usize = WITNESS_BYTES;
+
 /// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
 pub const SCTS: usize = 8;
 
