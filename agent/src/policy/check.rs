@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::file::{self, PolicyFile, TimeText};
 use super::keys::PublicKeyFile;
 use super::problem::{Fault, Problem, nearest};
-use super::source::{Source, read_capped};
+use super::source::Source;
 use super::text::{self, Text};
 use super::threshold::distinct_signers;
 use super::warnings::{self, Warning};
@@ -41,6 +41,7 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         digest_lists: Vec::new(),
         trusted_roots: Vec::new(),
         root_files: BTreeMap::new(),
+        conditions: 0,
         keys_of: BTreeMap::new(),
     };
     let policy = check.policy(file);
@@ -60,6 +61,8 @@ pub(super) struct Check<'a> {
     files: BTreeMap<String, Option<PublicKeyFile>>,
     /// The digests that rules are limited to.
     digest_lists: Vec<DigestList>,
+    /// Conditions in CEL so far.
+    conditions: usize,
     /// The trusted roots that authorities name, each once.
     pub(super) trusted_roots: Vec<TrustedRoot>,
     /// Trusted root files that were read, by name, and their places; none where that failed and was reported.
@@ -253,7 +256,7 @@ impl Check<'_> {
             return known.clone();
         }
         self.text(span.clone(), Text::FileName, name);
-        let read = match read_capped(&self.source.beside(name), limits::KEY_FILE_BYTES) {
+        let read = match self.source.read_beside(name, limits::KEY_FILE_BYTES) {
             Err(reason) => Err(Fault::KeyFile { file: name.clone(), reason }),
             Ok(bytes) => {
                 self.part(name, &bytes);
@@ -268,7 +271,7 @@ impl Check<'_> {
     /// Reads a file that the policy names, and makes it a part of the bundle.
     pub(super) fn file(&mut self, name: &Spanned<String>, cap: u64) -> Result<Vec<u8>, String> {
         self.text(name.span(), Text::FileName, name.get_ref());
-        let bytes = read_capped(&self.source.beside(name.get_ref()), cap)?;
+        let bytes = self.source.read_beside(name.get_ref(), cap)?;
         self.part(name.get_ref(), &bytes);
         Ok(bytes)
     }
@@ -568,6 +571,20 @@ impl Check<'_> {
                 self.report(entry.span(), Fault::DuplicateEntry { entry: entry_text, list });
             }
         }
+    }
+
+    /// Reports the first condition past what a bundle may have.
+    pub(super) fn count_condition(&mut self, span: Range<usize>) {
+        self.conditions += 1;
+        if self.conditions == limits::CONDITIONS + 1 {
+            let next = "use the fields of [[rule.attestation]] where they say it";
+            self.bound(span, "conditions", self.conditions, limits::CONDITIONS, next);
+        }
+    }
+
+    /// A part of the file as it is written.
+    pub(super) fn written(&self, span: Range<usize>) -> &str {
+        self.source.text().get(span).unwrap_or_default()
     }
 
     pub(super) fn report(&mut self, span: Range<usize>, fault: Fault) {

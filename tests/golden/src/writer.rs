@@ -270,7 +270,9 @@ mod tests {
                 let mut damaged = file.clone();
                 damaged[at] = value;
                 if let Ok(cases) = read(&damaged) {
-                    assert!(cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= EVIDENCE.len());
+                    assert!(
+                        cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= EVIDENCE.len()
+                    );
                 }
             }
         }
