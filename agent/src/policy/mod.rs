@@ -23,6 +23,8 @@ mod warnings;
 #[cfg(test)]
 mod attestation_tests;
 #[cfg(test)]
+mod keyless_tests;
+#[cfg(test)]
 mod liveness_tests;
 #[cfg(test)]
 mod tests;
