@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use pullward_core::judge::Decision as CoreDecision;
-use pullward_core::predicate::vex;
 use pullward_core::trust::{Coverage, Requirement};
 use pullward_core::verdict::Reason;
 use serde_json::Value;
@@ -21,7 +20,6 @@ const IMAGE: &str = "image";
 pub(super) struct Attested {
     met: Vec<(usize, usize, String)>,
     unmet: Vec<(usize, Shortfall, String)>,
-    vex: Vec<usize>,
 }
 
 impl Attested {
@@ -30,10 +28,6 @@ impl Attested {
         let digest = found.digest.to_string();
         self.met.extend(notes.met.iter().map(|place| (row, *place, digest.clone())));
         self.unmet.extend(notes.unmet.iter().map(|short| (row, short.clone(), digest.clone())));
-        let kind = notes.statement.as_ref().map(|statement| statement.predicate_type.as_str());
-        if kind.is_some_and(|kind| vex::TYPES.contains(&kind)) {
-            self.vex.push(row);
-        }
     }
 
     /// Forgets the piece whose row stands at `row`: it is offered again.
@@ -42,9 +36,11 @@ impl Attested {
         self.unmet.retain(|(of, ..)| *of != row);
     }
 
-    /// Whether the piece whose row stands at `row` is a VEX document.
-    pub(super) fn is_vex(&self, row: usize) -> bool {
-        self.vex.contains(&row)
+    /// Whether the piece whose row stands at `row` is a report with too many vulnerabilities for a requirement, whatever
+    /// it is to the others: a VEX statement may excuse some.
+    pub(super) fn has_exceeded(&self, row: usize) -> bool {
+        let exceeded = Reason::VulnerabilitiesExceeded.code();
+        self.unmet.iter().any(|(of, short, _)| *of == row && short.code == exceeded)
     }
 
     /// One row per requirement of the deciding rule.
@@ -62,7 +58,9 @@ impl Attested {
         evidence: &[EvidenceRow],
     ) -> RequirementRow {
         let met = u32::try_from(place).is_ok_and(|place| decision.met & 1_u16.wrapping_shl(place) != 0);
-        let by = self.met.iter().find(|(_, of, _)| *of == place).map(|(.., digest)| digest.clone());
+        let by = self.met.iter().find(|(_, of, _)| *of == place);
+        let covered = by.and_then(|(row, ..)| evidence.get(*row)).is_some_and(|row| row.covered_by.is_some());
+        let by = by.map(|(.., digest)| digest.clone());
         let mut candidates: Vec<CandidateRow> = self
             .unmet
             .iter()
@@ -73,11 +71,10 @@ impl Attested {
                 detail: short.detail.clone(),
             })
             .collect();
-        // Pieces that claim such a type and whose signature did not verify are listed with the evidence.
-        let _others = evidence;
         candidates.sort_by_key(|row| std::cmp::Reverse(telling(&row.code)));
         let first = candidates.first();
-        let missing = Reason::AttestationMissing;
+        // The image's own index meets it, and nobody has signed that.
+        let missing = if covered { Reason::IndexUnsigned } else { Reason::AttestationMissing };
         let (code, detail) = match (met, first) {
             (true, _) => (None, None),
             (false, Some(first)) => (Some(first.code.clone()), Some(first.detail.clone())),
