@@ -135,11 +135,6 @@ pub fn run(arguments: &Arguments, now: SystemTime) -> Result<String, Refusal> {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let bundle = read(&arguments.bundle, limits::ATTESTATION_BYTES)?;
     let root = read(&arguments.trusted_root, u64::try_from(limits::TRUSTED_ROOT_BYTES).unwrap_or(u64::MAX))?;
-    let mut scratch = vec![0; limits::CHAIN_BYTES];
-    TrustedRoot::check(&root, &mut scratch).map_err(|error| Refusal::File {
-        path: arguments.trusted_root.clone(),
-        reason: format!("it is no trusted root that can be used ({error:?})"),
-    })?;
     let asked = match &arguments.who {
         Who::Identity { issuer, subject } => Asked::Identity { issuer, subject },
         Who::Key(path) => {
@@ -152,7 +147,6 @@ pub fn run(arguments: &Arguments, now: SystemTime) -> Result<String, Refusal> {
             Asked::Key(Box::new(key))
         }
     };
-    let keys = OneSigner { root: &root, asked };
     let digest = Digest::parse(&arguments.artifact).ok();
     let content = match digest {
         Some(_) => Vec::new(),
@@ -162,17 +156,32 @@ pub fn run(arguments: &Arguments, now: SystemTime) -> Result<String, Refusal> {
         Some(digest) => Artifact::Sha256(digest.as_bytes()),
         None => Artifact::Content(&content),
     };
-    let mut scratch = vec![0; artifact_scratch_bytes(&bundle, &keys)];
-    let mut operations = Operations::new();
-    let verified =
-        verify_artifact(&bundle, &artifact, &keys, UnixTime(seconds), &mut operations, &mut scratch);
-    match verified.map_err(|error| Refusal::Verify { error })?.signer() {
-        Signer::Key(KeyId(id)) => Ok(format!("key {}", Digest::from_sha256(*id))),
+    check(&bundle, &root, asked, &artifact, UnixTime(seconds)).map_err(|error| Refusal::Verify { error })
+}
+
+/// Verifies one bundle about one artifact against one trusted root, and says who signed.
+///
+/// # Errors
+/// What the core says; [`Error::TrustedRoot`] for a root that cannot be used.
+pub fn check(
+    bundle: &[u8],
+    root: &[u8],
+    asked: Asked<'_>,
+    artifact: &Artifact<'_>,
+    now: UnixTime,
+) -> Result<String, Error> {
+    let mut scratch = vec![0; limits::CHAIN_BYTES];
+    TrustedRoot::check(root, &mut scratch).map_err(|_| Error::TrustedRoot)?;
+    let keys = OneSigner { root, asked };
+    let mut scratch = vec![0; artifact_scratch_bytes(bundle, &keys)];
+    let by = verify_artifact(bundle, artifact, &keys, now, &mut Operations::new(), &mut scratch)?;
+    Ok(match by.signer() {
+        Signer::Key(KeyId(id)) => format!("key {}", Digest::from_sha256(*id)),
         Signer::Certificate(certified) => {
             let (issuer, subject) = certified.names();
-            Ok(format!("{issuer} {subject}"))
+            format!("{issuer} {subject}")
         }
-    }
+    })
 }
 
 fn read(path: &Path, cap: u64) -> Result<Vec<u8>, Refusal> {
@@ -194,8 +203,17 @@ struct OneSigner<'a> {
     asked: Asked<'a>,
 }
 
-enum Asked<'a> {
-    Identity { issuer: &'a str, subject: &'a str },
+/// Who must have signed.
+#[derive(Debug, Clone)]
+pub enum Asked<'a> {
+    /// Whoever the certificate is for, letter by letter.
+    Identity {
+        /// Who vouched for the subject.
+        issuer: &'a str,
+        /// The subject.
+        subject: &'a str,
+    },
+    /// Whoever has this key; the trusted root's logs and timestamp authorities must have seen the signature.
     Key(Box<PublicKey>),
 }
 

@@ -10,12 +10,14 @@
 
 use std::collections::BTreeMap;
 
+use pullward::conformance::{Asked, check};
 use pullward_core::judge::{Ruling, Standing};
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
 use pullward_core::verdict::Reason;
+use pullward_core::verify::Artifact;
 use pullward_tests::Corpora;
-use pullward_tests::mint::{Ask, Authority, Key, Minted, Node, Rule, Trust, ask_key, digest, world};
+use pullward_tests::mint::{Ask, Authority, Key, Minted, Node, Rule, Trust, ask_key, digest, instant, world};
 use serde_json::Value;
 
 const LIST: &str = include_str!("../corpora-out-of-scope.txt");
@@ -91,6 +93,12 @@ fn keys_of(corpora: &Corpora, row: &Value) -> Vec<PublicKey> {
     vec![world().p256(0).public()]
 }
 
+/// cosign's annotations about certificate, chain, log entry and timestamp.
+fn annotated(annotations: &Value) -> [Option<String>; 4] {
+    ["certificate", "chain", "bundle", "rfc3161timestamp"]
+        .map(|name| text(annotations, &format!("dev.sigstore.cosign/{name}")).map(str::to_owned))
+}
+
 /// Everything in the row that is evidence.
 fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
     let inputs = &row["inputs"];
@@ -98,7 +106,8 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
         let annotations = corpora.json(text(inputs, "annotations").unwrap());
         let signature =
             text(&annotations, "dev.cosignproject.cosign/signature").unwrap_or_default().to_owned();
-        return vec![Minted::SimpleSigning { payload: corpora.bytes(path), signature }];
+        let minted = Minted::SimpleSigning { payload: corpora.bytes(path), signature };
+        return vec![Minted::Annotated(Box::new(minted), annotated(&annotations))];
     }
     if let Some(path) = text(inputs, "bundle") {
         return vec![Minted::Bundle(corpora.bytes(path))];
@@ -124,13 +133,21 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
             .collect();
     }
     if let Some(path) = text(inputs, "oci_layout") {
+        // The layers of manifests, each with its annotations.
         let blobs = corpora.files(&format!("{path}/blobs/sha256"));
-        return blobs
-            .into_iter()
-            .filter(|blob| {
-                serde_json::from_slice::<Value>(blob).is_ok_and(|value| value.get("payloadType").is_some())
+        let documents = blobs.iter().filter_map(|blob| serde_json::from_slice::<Value>(blob).ok());
+        let layers: Vec<Value> =
+            documents.filter_map(|document| document["layers"].as_array().cloned()).flatten().collect();
+        let envelopes = blobs.into_iter().filter(|blob| {
+            serde_json::from_slice::<Value>(blob).is_ok_and(|value| value.get("payloadType").is_some())
+        });
+        return envelopes
+            .map(|blob| {
+                let digest = Digest::of(&blob).to_string();
+                let layer = layers.iter().find(|layer| layer["digest"] == digest.as_str());
+                let texts = layer.map(|layer| annotated(&layer["annotations"])).unwrap_or_default();
+                Minted::Annotated(Box::new(Minted::Envelope(blob)), texts)
             })
-            .map(Minted::Envelope)
             .collect();
     }
     Vec::new()
@@ -139,6 +156,14 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
 fn make(corpora: &Corpora, row: &Value) -> Made {
     if text(row, "kind") == Some("cosign-legacy-sig-threshold") {
         return make_threshold(corpora, row);
+    }
+    if text(&row["inputs"], "trusted_root").is_some() {
+        if is_about_an_artifact(corpora, row) {
+            return make_artifact(corpora, row);
+        }
+        if text(&row["inputs"], "identity").is_some() {
+            return make_keyless(corpora, row);
+        }
     }
     let evidence = evidence_of(corpora, row);
     let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
@@ -161,6 +186,75 @@ fn make(corpora: &Corpora, row: &Value) -> Made {
             }
             refused.push(answer.reason.code());
         }
+    }
+    refused.dedup();
+    if evidence.is_empty() { Made::Nothing } else { Made::Refused(refused.join(" ")) }
+}
+
+/// Whether the row's bundle has a signature over an artifact, which is no evidence about an image.
+fn is_about_an_artifact(corpora: &Corpora, row: &Value) -> bool {
+    let Some(path) = text(&row["inputs"], "bundle") else { return false };
+    let bundle = corpora.bytes(path);
+    serde_json::from_slice::<Value>(&bundle).is_ok_and(|bundle| bundle.get("messageSignature").is_some())
+}
+
+/// An artifact, as the conformance client verifies it.
+fn make_artifact(corpora: &Corpora, row: &Value) -> Made {
+    let inputs = &row["inputs"];
+    let asked = match (text(inputs, "key"), text(inputs, "identity"), text(inputs, "issuer")) {
+        (Some(_), ..) => Asked::Key(Box::new(keys_of(corpora, row).remove(0))),
+        (None, Some(subject), Some(issuer)) => Asked::Identity { issuer, subject },
+        _ => return Made::Refused("nobody is asked for".into()),
+    };
+    let content = text(inputs, "artifact").map(|path| corpora.bytes(path));
+    let digest = digest_of(row);
+    let artifact = match &content {
+        Some(content) => Artifact::Content(content),
+        None => Artifact::Sha256(digest.as_bytes()),
+    };
+    let bundle = corpora.bytes(text(inputs, "bundle").unwrap());
+    let root = corpora.bytes(text(inputs, "trusted_root").unwrap());
+    match check(&bundle, &root, asked, &artifact, instant("2026-12-01T00:00:00Z")) {
+        Ok(_) => Made::Accepted,
+        Err(error) => Made::Refused(format!("{} ({error:?})", error.reason().code())),
+    }
+}
+
+/// An image by an identity, as a node judges it: a trust bundle with the row's root and identity.
+fn make_keyless(corpora: &Corpora, row: &Value) -> Made {
+    use base64::Engine as _;
+    let inputs = &row["inputs"];
+    let root = corpora.bytes(text(inputs, "trusted_root").unwrap());
+    let identity = serde_json::json!({
+        "issuer": text(inputs, "issuer").unwrap(),
+        "subject": text(inputs, "identity").unwrap(),
+    });
+    let members = format!(r#""trusted_root":0,"identities":[{identity}]"#);
+    let authority = Authority { name: "row".into(), keys: Err(members) };
+    let trust = Trust::new(vec![authority], vec![Rule::enforce("row", &["row"], 1)]).with(|trust| {
+        trust.min_engine = 3;
+        trust.trusted_roots = serde_json::json!([{
+            "digest": Digest::of(&root).to_string(),
+            "content": base64::engine::general_purpose::STANDARD.encode(&root),
+        }])
+        .to_string();
+    });
+    let node = Node::new(&trust);
+    let evidence = evidence_of(corpora, row);
+    let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
+    let mut refused = Vec::new();
+    for minted in &evidence {
+        let answer = node.ask(&Ask::about("row").of(digest_of(row)).with(minted.clone()));
+        let accepted = match answer.rows[0].standing {
+            Standing::Accepted => answer.ruling == Ruling::Allow,
+            Standing::Ignored(Reason::PredicateNotSignature) => !image_signature,
+            _ => false,
+        };
+        if accepted {
+            assert!(answer.rows[0].time.is_some() && answer.rows[0].identity.is_some());
+            return Made::Accepted;
+        }
+        refused.push(format!("{} ({:?})", answer.reason.code(), answer.rows[0].standing));
     }
     refused.dedup();
     if evidence.is_empty() { Made::Nothing } else { Made::Refused(refused.join(" ")) }
