@@ -144,7 +144,7 @@ pub fn run(arguments: &Arguments, now: SystemTime) -> Result<String, Refusal> {
                 path: path.clone(),
                 reason: format!("it is no public key ({error:?})"),
             })?;
-            Asked::Key(Box::new(key))
+            Asked::Key(Box::new(key), KeyLimits::default())
         }
     };
     let digest = Digest::parse(&arguments.artifact).ok();
@@ -213,18 +213,21 @@ pub enum Asked<'a> {
         /// The subject.
         subject: &'a str,
     },
-    /// Whoever has this key; the trusted root's logs and timestamp authorities must have seen the signature.
-    Key(Box<PublicKey>),
+    /// Whoever has this key, within its limits; the trusted root's logs and timestamp authorities must have seen the
+    /// signature.
+    Key(Box<PublicKey>, KeyLimits),
 }
 
 impl Keyring for OneSigner<'_> {
     fn keys(&self) -> impl Iterator<Item = CandidateKey> {
         let key = match &self.asked {
-            Asked::Key(key) => Some(PublicKey::clone(key)),
+            Asked::Key(key, limits) => {
+                let limits = KeyLimits { trusted_root: Some(0), ..*limits };
+                Some(CandidateKey { position: 0, key: PublicKey::clone(key), limits })
+            }
             Asked::Identity { .. } => None,
         };
-        let limits = KeyLimits { trusted_root: Some(0), ..KeyLimits::default() };
-        key.into_iter().map(move |key| CandidateKey { position: 0, key, limits })
+        key.into_iter()
     }
 
     fn state(&self, candidate: &CandidateKey, by: &SignedBy<'_>) -> SignerState {
@@ -250,7 +253,7 @@ impl Keyring for OneSigner<'_> {
         let mut roots = RootSet::default();
         if matches!(
             (&self.asked, of),
-            (Asked::Identity { .. }, RootsOf::Identities) | (Asked::Key(_), RootsOf::Keys)
+            (Asked::Identity { .. }, RootsOf::Identities) | (Asked::Key(..), RootsOf::Keys)
         ) {
             roots.insert(0);
         }

@@ -1,10 +1,11 @@
-//! Others' evidence: every row of every corpus that holds some is put to the core, and its answer compared with the
-//! expected one. Where engine 1 refuses what others accept (certificates, older bundles) or cannot ask for what the row
-//! asks for (a log entry), the row is listed in `corpora-out-of-scope.txt` with the reason, and must stay so: a row that
-//! comes to agree has to be taken off the list.
+//! Others' evidence: every row of every corpus that holds some takes the whole way, and what comes of it is compared with
+//! the expected answer. Where we refuse what others accept, on purpose, the row is listed in `corpora-out-of-scope.txt`
+//! with the reason, and must stay so: a row that comes to agree has to be taken off the list.
 //!
-//! "Accepted" is that a key of the row has verifiably signed a statement about the row's digest, whatever its predicate;
-//! for an image signature it is an allow.
+//! "Accepted" is that a key or identity of the row has verifiably signed a statement about the row's digest, of the type
+//! that the row asks for; for an image signature it is an allow. Rows with a certificate, or that want a log, are judged
+//! with a trust bundle that holds the row's trusted root; those about an artifact that is no image are put to the
+//! conformance client.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a row that does not read fails its test")]
 
@@ -15,9 +16,11 @@ use pullward_core::judge::{Ruling, Standing};
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
 use pullward_core::verdict::Reason;
-use pullward_core::verify::Artifact;
+use pullward_core::verify::{Artifact, KeyLimits};
 use pullward_tests::Corpora;
-use pullward_tests::mint::{Ask, Authority, Key, Minted, Node, Rule, Trust, ask_key, digest, instant, world};
+use pullward_tests::mint::{
+    Ask, Authority, Key, Minted, Node, Requirement, Rule, Trust, ask_key, digest, instant, world,
+};
 use serde_json::Value;
 
 const LIST: &str = include_str!("../corpora-out-of-scope.txt");
@@ -157,13 +160,12 @@ fn make(corpora: &Corpora, row: &Value) -> Made {
     if text(row, "kind") == Some("cosign-legacy-sig-threshold") {
         return make_threshold(corpora, row);
     }
-    if text(&row["inputs"], "trusted_root").is_some() {
-        if is_about_an_artifact(corpora, row) {
-            return make_artifact(corpora, row);
-        }
-        if text(&row["inputs"], "identity").is_some() {
-            return make_keyless(corpora, row);
-        }
+    if text(&row["inputs"], "trusted_root").is_some() && is_about_an_artifact(corpora, row) {
+        return make_artifact(corpora, row);
+    }
+    let wants_log = text(&row["inputs"]["policy"], "tlog") == Some("set");
+    if text(&row["inputs"], "identity").is_some() || wants_log {
+        return make_with_root(corpora, row);
     }
     let evidence = evidence_of(corpora, row);
     let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
@@ -202,7 +204,13 @@ fn is_about_an_artifact(corpora: &Corpora, row: &Value) -> bool {
 fn make_artifact(corpora: &Corpora, row: &Value) -> Made {
     let inputs = &row["inputs"];
     let asked = match (text(inputs, "key"), text(inputs, "identity"), text(inputs, "issuer")) {
-        (Some(_), ..) => Asked::Key(Box::new(keys_of(corpora, row).remove(0))),
+        (Some(_), ..) => {
+            let validity = &inputs["key_validity"];
+            let time = |name| text(validity, name).map(instant);
+            let limits =
+                KeyLimits { valid_from: time("start"), valid_until: time("end"), ..KeyLimits::default() };
+            Asked::Key(Box::new(keys_of(corpora, row).remove(0)), limits)
+        }
         (None, Some(subject), Some(issuer)) => Asked::Identity { issuer, subject },
         _ => return Made::Refused("nobody is asked for".into()),
     };
@@ -220,38 +228,46 @@ fn make_artifact(corpora: &Corpora, row: &Value) -> Made {
     }
 }
 
-/// An image by an identity, as a node judges it: a trust bundle with the row's root and identity.
-fn make_keyless(corpora: &Corpora, row: &Value) -> Made {
-    use base64::Engine as _;
+/// An image by an identity, or by a key with a log, as a node judges it: a trust bundle with the row's root, the public
+/// one where the row names none.
+fn make_with_root(corpora: &Corpora, row: &Value) -> Made {
     let inputs = &row["inputs"];
-    let root = corpora.bytes(text(inputs, "trusted_root").unwrap());
-    let identity = serde_json::json!({
-        "issuer": text(inputs, "issuer").unwrap(),
-        "subject": text(inputs, "identity").unwrap(),
-    });
-    let members = format!(r#""trusted_root":0,"identities":[{identity}]"#);
-    let authority = Authority { name: "row".into(), keys: Err(members) };
-    let trust = Trust::new(vec![authority], vec![Rule::enforce("row", &["row"], 1)]).with(|trust| {
-        trust.min_engine = 3;
-        trust.trusted_roots = serde_json::json!([{
-            "digest": Digest::of(&root).to_string(),
-            "content": base64::engine::general_purpose::STANDARD.encode(&root),
-        }])
-        .to_string();
-    });
-    let node = Node::new(&trust);
+    let root = corpora.bytes(text(inputs, "trusted_root").unwrap_or("trust/public-good/trusted_root.json"));
+    let authority = match (text(inputs, "identity"), text(inputs, "issuer")) {
+        (Some(subject), Some(issuer)) => Authority::identified("row", 0, &[(issuer, subject)]),
+        _ => {
+            let keys: Vec<Key> = keys_of(corpora, row).iter().map(Key::of_public).collect();
+            Authority::logged("row", 0, &keys)
+        }
+    };
+    let mut rule = Rule::enforce("row", &["row"], 1);
+    let predicate_type = text(inputs, "predicate_type").filter(|_| text(inputs, "oci_layout").is_some());
+    if let Some(predicate_type) = predicate_type {
+        let provenance = text(inputs, "require_source").map(|source| {
+            let source = source.trim_start_matches("git+");
+            format!(
+                r#"{{"builder":[],"build_type":[],"source":["{source}"],"commit":[],"entry_point":[],"parameters":{{"require":[],"forbid":[]}},"arguments":{{"require":[],"forbid":[]}},"materials":"optional","base":[]}}"#
+            )
+        });
+        let requirement = Requirement::of(predicate_type, "row")
+            .with(|requirement| requirement.provenance = provenance.unwrap_or_else(|| "null".into()));
+        rule.attestations = requirement.alone();
+    }
+    let node = Node::new(&Trust::new(vec![authority], vec![rule]).with_roots(&[&root]));
     let evidence = evidence_of(corpora, row);
     let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
     let mut refused = Vec::new();
     for minted in &evidence {
         let answer = node.ask(&Ask::about("row").of(digest_of(row)).with(minted.clone()));
         let accepted = match answer.rows[0].standing {
-            Standing::Accepted => answer.ruling == Ruling::Allow,
-            Standing::Ignored(Reason::PredicateNotSignature) => !image_signature,
+            Standing::Accepted if image_signature => answer.ruling == Ruling::Allow,
+            Standing::Accepted => true,
+            // Asked for nothing but that it is a statement.
+            Standing::Ignored(Reason::PredicateNotSignature) => !image_signature && predicate_type.is_none(),
             _ => false,
         };
         if accepted {
-            assert!(answer.rows[0].time.is_some() && answer.rows[0].identity.is_some());
+            assert!(answer.rows[0].time.is_some(), "{row}");
             return Made::Accepted;
         }
         refused.push(format!("{} ({:?})", answer.reason.code(), answer.rows[0].standing));
