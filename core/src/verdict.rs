@@ -67,7 +67,7 @@ reasons! {
     UntrustedKey = "untrusted-key", Deny, "sign with a key of an authority that the rule names, or name the signer's key in the policy";
     /// fewer distinct authorities have signed than the rule asks for
     ThresholdNotMet = "threshold-not-met", Deny, "have the missing authorities sign this digest";
-    /// a trusted key signed, but another image's digest
+    /// a trusted signer signed, but another image's digest
     DigestMismatch = "digest-mismatch", Deny, "sign this digest: the signature belongs to other content, perhaps to what this tag named before";
     /// only attestations were found: no statement says that the image itself is signed
     PredicateNotSignature = "predicate-not-signature", Deny, "sign the image itself (cosign sign); an attestation is not a signature";
@@ -90,7 +90,7 @@ reasons! {
     /// the envelope or bundle is not the JSON that its format demands
     EnvelopeMalformed = "envelope-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
     /// the bundle is of a version that is not known here
-    BundleVersion = "bundle-version", Deny, "sign again with a tool that writes bundle v0.3, or update pullward";
+    BundleVersion = "bundle-version", Deny, "sign again with a tool that writes bundle v0.3";
     /// signed by a certificate, and no authority that the rule names has identities
     CertificateUnsupported = "certificate-unsupported", Deny, "sign with a key of an authority that the rule names, or name the identity in the policy (keyless)";
     /// the certificate, or whom it is for, cannot be read

@@ -9,6 +9,8 @@
 //!
 //! What this does *not* do: decide whether it is enough. That is `judge`.
 
+#[cfg(feature = "keyless")]
+mod artifact;
 mod reason;
 mod signer;
 
@@ -26,6 +28,8 @@ use crate::signed::Signed;
 use crate::time::UnixTime;
 use crate::{bundle, simple_signing};
 
+#[cfg(feature = "keyless")]
+pub use artifact::{Artifact, artifact_scratch_bytes, verify_artifact};
 pub use signer::{CandidateKey, Certified, KeyLimits, Keyring, SignedBy, Signer, SignerState};
 #[cfg(feature = "keyless")]
 pub use signer::{RootSet, RootsOf, Vouched};

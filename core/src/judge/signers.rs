@@ -142,7 +142,7 @@ impl Keyring for RuleKeys<'_> {
 
     #[cfg(feature = "keyless")]
     fn open_root<'r>(
-        &self,
+        &'r self,
         place: u8,
         room: &'r mut [u8],
     ) -> Result<(TrustedRoot<'r>, &'r mut [u8]), verify::Error> {

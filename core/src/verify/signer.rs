@@ -46,8 +46,9 @@ pub struct KeyLimits {
 }
 
 impl KeyLimits {
-    /// Whether a signature counts by this alone.
-    pub(crate) fn state(&self, by: &SignedBy<'_>) -> SignerState {
+    /// Whether a signature counts by this alone; what is revoked is not looked at.
+    #[must_use]
+    pub fn state(&self, by: &SignedBy<'_>) -> SignerState {
         let windowed = self.valid_from.is_some() || self.valid_until.is_some();
         let times = self.times(by);
         #[cfg(feature = "keyless")]
@@ -126,7 +127,11 @@ pub trait Keyring {
     /// # Errors
     /// [`Error::TrustedRoot`] for one that cannot be read.
     #[cfg(feature = "keyless")]
-    fn open_root<'r>(&self, place: u8, room: &'r mut [u8]) -> Result<(TrustedRoot<'r>, &'r mut [u8]), Error> {
+    fn open_root<'r>(
+        &'r self,
+        place: u8,
+        room: &'r mut [u8],
+    ) -> Result<(TrustedRoot<'r>, &'r mut [u8]), Error> {
         let _nowhere = (place, room);
         Err(Error::TrustedRoot)
     }
