@@ -223,6 +223,27 @@ pub const INDEX_MANIFESTS: usize = 256;
 /// vulnerability in one package; the documents that come with images make ten.
 pub const VEX_CLAIMS: usize = 128;
 
+/// Most conditions of one trust bundle, by the builder: a policy whose every rule has one.
+pub const CONDITIONS: usize = 1000;
+
+/// Most parts of one condition: names, literals, operators, calls. What fits into [`CONDITION_BYTES`] has fewer, but for
+/// what was written to have many.
+pub const CONDITION_NODES: usize = 512;
+
+/// Most loops of one condition within each other: a report lists findings per target, and that is two.
+pub const CONDITION_LOOPS: usize = 2;
+
+/// Deepest nesting of one condition. The evaluator's stack is bounded by it.
+pub const CONDITION_DEPTH: usize = 48;
+
+/// Most steps that all conditions of one verdict may take together: each part that is evaluated is one, and each 64 bytes
+/// of a statement that are walked over. Measured at 40 to 200 ns a step, this is under a second; a condition on every
+/// finding of a 10 MB report takes a third of it.
+pub const CONDITION_STEPS: u64 = 4_000_000;
+
+/// Most bytes that one condition may make (texts, lists), all together and nothing given back.
+pub const CONDITION_MEMORY: usize = 8 * 1024 * 1024;
+
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
 pub const OPEN_RULES: usize = 8;
 
@@ -267,6 +288,31 @@ pub const POLICY_FILE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Most problems that are reported for one policy file; the rest is likely to follow from them.
 pub const POLICY_PROBLEMS: usize = 50;
+
+/// Largest file of a neighbour's policies that is imported, in bytes. etcd takes objects of 1.5 MiB; a file may hold a few.
+pub const IMPORT_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Deepest nesting in a neighbour's policy. Kyverno's deepest field stands at 9.
+pub const IMPORT_DEPTH: usize = 64;
+
+/// Most values in a file of neighbours' policies; a policy has about 60. The number is ours.
+pub const IMPORT_VALUES: usize = 100_000;
+
+/// Most policies in one file that is imported: each is compared with each. The number is ours.
+pub const IMPORT_POLICIES: usize = 100;
+
+/// Longest expression of a neighbour's policy, in bytes, and most tokens in it: what one condition of ours may hold,
+/// several times over.
+pub const IMPORT_EXPRESSION_BYTES: usize = 16 * 1024;
+
+/// Deepest nesting in an expression: what a person can read has fewer than ten.
+pub const IMPORT_EXPRESSION_DEPTH: usize = 40;
+
+/// Most operators and members in an expression: a condition of ours has at most 512 nodes.
+pub const IMPORT_EXPRESSION_LINKS: usize = 512;
+
+/// Most patterns that one glob becomes: each of its stars may cross a `/`, or not.
+pub const IMPORT_GLOB_PATTERNS: usize = 16;
 
 /// Largest public or private key file, in bytes. RSA 4,096 in PEM has 800, cosign's encrypted P-256 key 700.
 pub const KEY_FILE_BYTES: u64 = 64 * 1024;

@@ -178,6 +178,11 @@ pub fn print(verdict: &Verdict, output: Output, out: &mut dyn Write) -> io::Resu
             serde_json::to_writer(&mut *out, verdict)?;
             writeln!(out)
         }
-        Output::Text => report::print(verdict, out),
+        Output::Text => {
+            // In one write: standard output would write line by line.
+            let mut text = Vec::new();
+            report::print(verdict, &mut text)?;
+            out.write_all(&text)
+        }
     }
 }

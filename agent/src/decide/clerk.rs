@@ -1,6 +1,8 @@
 //! The judge's clerk in the agent: answers conditions in CEL, and writes down what each piece of evidence says and why it
 //! falls short.
 
+use std::sync::Arc;
+
 use pullward_core::judge::{Clerk, Condition, ConditionAnswer, Noted, Vouched};
 use pullward_core::predicate::{Context, Unmet, made_at, summarise};
 use pullward_core::time::UnixTime;
@@ -8,12 +10,15 @@ use serde_json::Value;
 
 use super::session::Subject;
 use super::summary;
+use crate::condition::{self, Budget};
 
 /// What one piece of evidence said, and which requirements it meets or does not.
 #[derive(Debug)]
 pub(super) struct Notes<'s> {
     subject: &'s Subject,
     keep: KeepStatements,
+    /// What the conditions of this verdict may still cost.
+    budget: Arc<Budget>,
     /// The verified statement.
     pub(super) statement: Option<NotedStatement>,
     /// Requirements that it meets.
@@ -62,14 +67,14 @@ pub(super) struct Shortfall {
 }
 
 impl<'s> Notes<'s> {
-    pub(super) fn new(subject: &'s Subject, keep: KeepStatements) -> Self {
-        Self { subject, keep, statement: None, met: Vec::new(), unmet: Vec::new(), condition: None }
+    pub(super) fn new(subject: &'s Subject, keep: KeepStatements, budget: Arc<Budget>) -> Self {
+        Self { subject, keep, budget, statement: None, met: Vec::new(), unmet: Vec::new(), condition: None }
     }
 }
 
 impl Clerk for Notes<'_> {
     fn condition(&mut self, condition: &Condition<'_>) -> ConditionAnswer {
-        let (answer, why) = crate::condition::answer(condition, self.subject);
+        let (answer, why) = condition::answer(condition, self.subject, &self.budget);
         self.condition = why;
         answer
     }

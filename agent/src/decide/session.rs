@@ -3,6 +3,8 @@
 //! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
 //! same verdict, byte for byte except for `elapsed_us`.
 
+use std::sync::Arc;
+
 use pullward_core::buildkit;
 use pullward_core::judge::{
     Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::attested::{self, Attested};
 use super::clerk::{KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
+use crate::condition;
 use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
 use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Outcome, Place, Verdict};
 
@@ -134,6 +137,8 @@ pub struct Session<'a> {
     statements: Vec<(usize, NotedStatement)>,
     /// Reports that fell short and may be excused by a VEX statement that comes later, each with its row.
     held: Vec<(usize, Found)>,
+    /// What conditions in CEL may still cost.
+    conditions: Arc<condition::Budget>,
 }
 
 /// Most bytes of reports that are held for a VEX statement to come. One that does not fit is not excused.
@@ -168,6 +173,7 @@ impl<'a> Session<'a> {
             keep,
             statements: Vec::new(),
             held: Vec::new(),
+            conditions: Arc::new(condition::Budget::for_one_verdict()),
         }
     }
 
@@ -257,7 +263,7 @@ impl<'a> Session<'a> {
 
     /// Offers one piece to the judge and keeps what the clerk wrote down about it.
     fn offer(&mut self, found: &Found, place: usize) -> CoreOutcome<'a> {
-        let mut notes = Notes::new(self.subject, self.keep);
+        let mut notes = Notes::new(self.subject, self.keep, Arc::clone(&self.conditions));
         let evidence = match found.format {
             Format::Bundle => Evidence::Bundle(&found.content),
             Format::LegacyAttestation => Evidence::Envelope(&found.content),

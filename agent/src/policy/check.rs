@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::file::{self, PolicyFile, TimeText};
 use super::keys::PublicKeyFile;
 use super::problem::{Fault, Problem, nearest};
-use super::source::{Source, read_capped};
+use super::source::Source;
 use super::text::{self, Text};
 use super::threshold::distinct_signers;
 use super::warnings::{self, Warning};
@@ -37,6 +37,7 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         parts: vec![Part { name: source.name(), digest: Digest::of(source.text().as_bytes()).to_string() }],
         files: BTreeMap::new(),
         digest_lists: Vec::new(),
+        conditions: 0,
         keys_of: BTreeMap::new(),
     };
     let policy = check.policy(file);
@@ -56,6 +57,8 @@ pub(super) struct Check<'a> {
     files: BTreeMap<String, Option<PublicKeyFile>>,
     /// The digests that rules are limited to.
     digest_lists: Vec<DigestList>,
+    /// Conditions in CEL so far.
+    conditions: usize,
     /// Ids of the keys of every authority.
     keys_of: BTreeMap<String, BTreeSet<Digest>>,
 }
@@ -221,7 +224,7 @@ impl Check<'_> {
             return known.clone();
         }
         self.text(span.clone(), Text::FileName, name);
-        let read = match read_capped(&self.source.beside(name), limits::KEY_FILE_BYTES) {
+        let read = match self.source.read_beside(name, limits::KEY_FILE_BYTES) {
             Err(reason) => Err(Fault::KeyFile { file: name.clone(), reason }),
             Ok(bytes) => {
                 self.parts.push(Part { name: name.clone(), digest: Digest::of(&bytes).to_string() });
@@ -520,6 +523,20 @@ impl Check<'_> {
                 self.report(entry.span(), Fault::DuplicateEntry { entry: entry_text, list });
             }
         }
+    }
+
+    /// Reports the first condition past what a bundle may have.
+    pub(super) fn count_condition(&mut self, span: Range<usize>) {
+        self.conditions += 1;
+        if self.conditions == limits::CONDITIONS + 1 {
+            let next = "use the fields of [[rule.attestation]] where they say it";
+            self.bound(span, "conditions", self.conditions, limits::CONDITIONS, next);
+        }
+    }
+
+    /// A part of the file as it is written.
+    pub(super) fn written(&self, span: Range<usize>) -> &str {
+        self.source.text().get(span).unwrap_or_default()
     }
 
     pub(super) fn report(&mut self, span: Range<usize>, fault: Fault) {

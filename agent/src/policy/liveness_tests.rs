@@ -168,12 +168,7 @@ const ATTESTATION_ROWS: &[(&str, &str, &str, Effect)] = &[
     ("Attestation.materials", "\"required\"", "\"optional\"", Changes),
     ("Attestation.base", "alpine@*", "debian@*", Changes),
     ("Attestation.packages", "packages = { licenses = [\"SSPL*\"] }\n", "", Changes),
-    (
-        "Attestation.cel",
-        "max_age = \"7d\"\n",
-        "max_age = \"7d\"\ncel = \"true\"\n",
-        Refused("policy-not-enforced"),
-    ),
+    ("Attestation.cel", "predicate.reviewed", "predicate.seen", Changes),
     ("Vulnerabilities.critical", "critical = 0", "critical = 1", Changes),
     ("Vulnerabilities.high", "high = 5", "high = 4", Changes),
     ("Vulnerabilities.medium", "medium = 10, ", "", Changes),

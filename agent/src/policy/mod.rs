@@ -9,6 +9,7 @@
 mod attestation;
 mod check;
 mod file;
+pub mod import;
 mod keys;
 pub mod predicate_types;
 mod problem;
@@ -29,6 +30,7 @@ use std::path::Path;
 
 pub use file::PolicyFile;
 pub use keys::PublicKeyFile;
+pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem};
 pub use source::{Position, Source, read_capped};
 pub use text::is_audience;

@@ -200,6 +200,14 @@ pub enum Fault {
         /// What it needs.
         needed: &'static str,
     },
+    /// A condition that is not one in CEL.
+    #[error("the condition, {place}: {message}", place = place_in(*at))]
+    Condition {
+        /// What is wrong with it.
+        message: String,
+        /// Which byte of the expression, where the place in the file does not say.
+        at: Option<usize>,
+    },
     /// A table of conditions without one.
     #[error("`{field}` asks for nothing; {next}")]
     AsksForNothing {
@@ -347,6 +355,7 @@ impl Fault {
             | Self::WrongPredicateType { .. }
             | Self::FieldAlone { .. }
             | Self::AsksForNothing { .. } => "policy-attestation",
+            Self::Condition { .. } => "policy-condition",
             Self::RequirementWithoutEffect { .. } => "policy-mode",
             Self::ThresholdZero { .. } | Self::ThresholdUnreachable { .. } => "policy-threshold",
             Self::Digest { .. } => "policy-digest",
@@ -388,12 +397,16 @@ fn did_you_mean(nearest: Option<&str>, known: &str) -> String {
     }
 }
 
+fn place_in(at: Option<usize>) -> String {
+    at.map_or_else(|| "here".to_owned(), |at| format!("{at} bytes in"))
+}
+
 fn write_instead(suggestion: Option<&str>) -> String {
     suggestion.map(|suggestion| format!("; write `{suggestion}`")).unwrap_or_default()
 }
 
 /// The candidate that is spelt most like `word`, if one is close: a third of the letters may differ.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = |candidate: &&str| distance(word, candidate) <= 1 + word.chars().count().max(2) / 3;
     candidates.filter(close).min_by_key(|candidate| distance(word, candidate))
 }
