@@ -112,6 +112,95 @@ pub const THRESHOLD_SIGNATURES: usize = 16;
 /// Most subjects of one statement. goreleaser's provenance names some hundred.
 pub const STATEMENT_SUBJECTS: usize = 1024;
 
+// --- certificates ------------------------------------------------------------------------------------------------
+
+/// Deepest nesting of a DER value. A timestamp with its certificates nests 12 deep.
+pub const DER_DEPTH: u8 = 24;
+
+/// Longest certificate, in bytes. The longest of 268 that are in use by Sigstore clients and their private deployments
+/// has 2,549.
+pub const CERTIFICATE_BYTES: usize = 8 * 1024;
+
+/// Most extensions of one certificate. A leaf of Fulcio has up to 27.
+pub const EXTENSIONS: usize = 48;
+
+/// Most key purposes of one certificate. The number is ours; Sigstore's have one.
+pub const KEY_PURPOSES: usize = 16;
+
+/// Longest path from a leaf to its anchor, both counted. Fulcio's have 3, timestamp authorities 3; one more for a
+/// company's root above its own.
+pub const PATH_LENGTH: usize = 5;
+
+/// Most certificates beside the leaf that one path may be built from: an authority's chain and a bundle's chain, each of
+/// up to [`PATH_LENGTH`], and room.
+pub const PATH_CANDIDATES: usize = 12;
+
+/// Scratch for the certificates of one authority of a trusted root, in bytes. The longest chain in use, three
+/// certificates with RSA keys, has 5 KB.
+pub const CHAIN_BYTES: usize = 2 * CERTIFICATE_BYTES;
+
+/// Most logs in one list of a trusted root. Sigstore's staging root has 4; the number is ours.
+pub const TRUSTED_LOGS: usize = 32;
+
+/// Most authorities in one list of a trusted root. GitHub's has 6; the number is ours.
+pub const TRUSTED_AUTHORITIES: usize = 64;
+
+/// Most signatures that the search for one path checks. An honest one checks 3; twins of names add a few.
+pub const PATH_OPERATIONS: u16 = 24;
+
+/// Most names that one name constraints extension lists.
+pub const NAME_CONSTRAINTS: usize = 32;
+
+/// Longest identity (subject alternative name) of a certificate, in bytes, and longest pattern for one. Those of GitHub
+/// workflows have 150.
+pub const IDENTITY_BYTES: usize = 1024;
+
+/// Scratch for what a certificate log signs, in bytes: 48 of an SCT's fields, and less than the whole certificate, which
+/// has the SCT's extensions in it already.
+pub const PRECERTIFICATE_BYTES: usize = CERTIFICATE_BYTES + 64;
+
+/// Scratch for verifying one certificate against a trusted root, in bytes.
+pub const VERIFY_CERTIFICATE_BYTES: usize = CHAIN_BYTES + PRECERTIFICATE_BYTES;
+
+/// Most times that one signature is held to. Sigstore's signatures have one or two, of a log and a timestamp authority.
+pub const VERIFIED_TIMES: usize = 32;
+
+/// Scratch for asking a trusted root when a signature was there: one timestamp, decoded, and the certificates of one
+/// authority.
+pub const WITNESS_BYTES: usize = TIMESTAMP_BYTES + CHAIN_BYTES;
+
+/// Scratch for verifying one signature by a certificate against a trusted root, in bytes; what it is used for one after
+/// the other.
+pub const VERIFY_SIGNATURE_BYTES: usize = WITNESS_BYTES;
+
+/// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
+pub const SCTS: usize = 8;
+
+// --- transparency logs -------------------------------------------------------------------------------------
+
+/// Most log entries of one bundle. sigstore-go stops at the same number (CVE-2024-45395).
+#[cfg(feature = "keyless")]
+pub const LOG_ENTRIES: usize = 32;
+
+/// Longest entry of a log as base64, in bytes. Real ones have 2 to 10 KB, nearly all of it a certificate, whose encodings
+/// within encodings take 2.5 times its size; the number is ours.
+#[cfg(feature = "keyless")]
+pub const LOG_ENTRY_TEXT_BYTES: usize = 128 * 1024;
+
+/// Most hashes of one Merkle proof: a tree has at most 2^64 leaves.
+#[cfg(feature = "keyless")]
+pub const PROOF_HASHES: usize = 64;
+
+/// Longest checkpoint note, decoded, in bytes. Three lines of text, and a line of about 150 bytes for each of
+/// [`NOTE_SIGNATURES`]; real ones have 200 to 900.
+#[cfg(feature = "keyless")]
+pub const NOTE_BYTES: usize = 8 * 1024;
+
+/// Most signatures on one checkpoint note. Go's `note` package stops at 100; a log and the witnesses of a large
+/// network are under 20.
+#[cfg(feature = "keyless")]
+pub const NOTE_SIGNATURES: usize = 32;
+
 // --- what attestations say ---------------------------------------------------------------------------------
 
 /// Findings of one report that are remembered to count a repeated one once: 16 KiB. Only those of a limited severity are;
@@ -360,6 +449,17 @@ pub const PASSPHRASE_BYTES: u64 = 4096;
 /// Most memory for one passphrase derivation, in bytes; scrypt takes 128 * N * r. cosign writes N = 65,536 and
 /// r = 8, which is 64 MiB.
 pub const SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
+
+// --- timestamps ------------------------------------------------------------------------------------------
+
+/// Largest timestamp response, in bytes. Those of Sigstore's authority have 1.2 KB without and 3 KB with certificates.
+pub const TIMESTAMP_BYTES: usize = 32 * 1024;
+
+/// Most bytes of the signed attributes of a timestamp. Real ones have some 200.
+pub const TIMESTAMP_ATTRIBUTES_BYTES: usize = 1024;
+
+/// Most certificates that a timestamp may bring: a path and room for what some authorities add.
+pub const TIMESTAMP_CERTIFICATES: usize = 6;
 
 // --- the agent and its hook ------------------------------------------------------------------------------
 

@@ -266,10 +266,13 @@ impl<'a> Session<'a> {
         let mut notes = Notes::new(self.subject, self.keep, Arc::clone(&self.conditions));
         let evidence = match found.format {
             Format::Bundle => Evidence::Bundle(&found.content),
-            Format::LegacyAttestation => Evidence::Envelope(&found.content),
+            Format::LegacyAttestation => {
+                Evidence::Envelope { document: &found.content, annotations: found.keyless() }
+            }
             Format::LegacySignature => Evidence::SimpleSigning {
                 payload: &found.content,
                 signature: found.signature.as_deref().unwrap_or_default(),
+                annotations: found.keyless(),
             },
             Format::IndexStatement => {
                 let (index, manifest) = match &found.chain {
@@ -283,7 +286,7 @@ impl<'a> Session<'a> {
             }
         };
         // Given back with the piece: a verdict holds one of each at a time.
-        let mut scratch = vec![0; evidence.scratch_bytes()];
+        let mut scratch = vec![0; self.judge.scratch_bytes(&evidence)];
         let outcome = self.judge.offer_with(&evidence, &found.digest, &mut scratch, &mut notes);
         self.note(found, place, notes);
         outcome
@@ -370,8 +373,11 @@ fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
         digest: found.digest.to_string(),
         predicate_type: outcome.predicate_type.as_ref().map(ToString::to_string),
         authority: outcome.authority.map(str::to_owned),
-        identity: outcome.key.map(|KeyId(id)| format!("key {}", Digest::from_sha256(id))),
-        time: None,
+        identity: match (&outcome.identity, outcome.key) {
+            (Some(identity), _) => Some(identity.as_str().to_owned()),
+            (None, key) => key.map(|KeyId(id)| format!("key {}", Digest::from_sha256(id))),
+        },
+        time: outcome.time.map(|time| time.to_string()),
         outcome: result,
         code,
         detail,

@@ -297,6 +297,28 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// A field of keys beside identities.
+    #[error("`{field}` has no effect beside `keyless`; remove it")]
+    FieldBesideKeyless {
+        /// The field.
+        field: &'static str,
+    },
+    /// A trusted root that cannot be used.
+    #[error("trusted root {file}: {reason}")]
+    TrustedRoot {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A serial number that no certificate has.
+    #[error(
+        "`{serial}` is not a certificate's serial number; write 1 to 40 hex digits, as `openssl x509 -serial` does"
+    )]
+    Serial {
+        /// The text.
+        serial: String,
+    },
     /// A revocation of nothing, or of several things.
     #[error(
         "a [[revoke]] has {found}; write exactly one of `digest`, `evidence`, `key`, `authority`, `identity`, `serial`"
@@ -363,7 +385,11 @@ impl Fault {
             Self::Time(_) | Self::Lifetime(_) => "policy-time",
             Self::KeyFile { .. } => "policy-key-file",
             Self::Key { .. } => "policy-key",
-            Self::RevocationKind { .. } | Self::RevocationField { .. } => "policy-revocation",
+            Self::FieldBesideKeyless { .. } => "policy-authority",
+            Self::TrustedRoot { .. } => "policy-trusted-root",
+            Self::RevocationKind { .. } | Self::RevocationField { .. } | Self::Serial { .. } => {
+                "policy-revocation"
+            }
             Self::TooMany { .. } => "policy-bound",
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! These types are the builder's and the inspector's. Nodes judge with the core's view over the bytes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use base64ct::{Base64, Encoding as _};
@@ -23,6 +24,9 @@ const SIGNATURES_ENGINE: u64 = 1;
 
 /// The oldest engine that enforces requirements on attestations.
 const ATTESTATIONS_ENGINE: u64 = 2;
+
+/// The oldest engine that verifies certificates, and asks logs when a key has signed.
+const KEYLESS_ENGINE: u64 = 3;
 
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +50,7 @@ pub struct Payload {
     pub r#override: Option<Override>,
     /// Who can sign.
     pub authorities: Vec<Authority>,
-    /// Sigstore trusted roots; empty in bundles of this builder.
+    /// Sigstore trusted roots; authorities name one by its place.
     pub trusted_roots: Vec<TrustedRoot>,
     /// What must be signed by whom.
     pub rules: Vec<Rule>,
@@ -94,7 +98,8 @@ pub struct Authority {
     /// Its keys, where `kind` is `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<Key>>,
-    /// Which of the trusted roots, where `kind` is `keyless`.
+    /// Which of the trusted roots: where `kind` is `keyless` always, where it is `key` if a log or timestamps must say when
+    /// its keys have signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_root: Option<u64>,
     /// Its identities, where `kind` is `keyless`.
@@ -144,6 +149,9 @@ pub struct Identity {
     pub issuer: String,
     /// For whom.
     pub subject: String,
+    /// What else the certificate has to say, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// A Sigstore trusted root, embedded unchanged.
@@ -222,9 +230,9 @@ pub struct Revoked {
     pub keys: Vec<RevokedKey>,
     /// Authorities.
     pub authorities: Vec<RevokedAuthority>,
-    /// Identities; empty in bundles of this builder.
+    /// Identities.
     pub identities: Vec<RevokedIdentity>,
-    /// Certificate serial numbers; empty in bundles of this builder.
+    /// Certificates, by their serial numbers.
     pub serials: Vec<RevokedSerial>,
 }
 
@@ -280,7 +288,7 @@ pub struct RevokedIdentity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokedSerial {
-    /// Its serial number in hex.
+    /// Its serial number in lower-case hex, without zeros in front.
     pub serial: String,
     /// Since when; null: always.
     pub from: Option<Time>,
@@ -347,11 +355,13 @@ impl DigestList {
 /// Characters of one digest in a [`DigestList`].
 const HEX: usize = 64;
 
-/// The oldest engine that enforces all of these rules: a bundle asks for no newer one than it needs, so that nodes which
-/// have not been updated take it as long as they can.
+/// The oldest engine that enforces all of this: a bundle asks for no newer one than it needs, so that nodes which have not
+/// been updated take it as long as they can.
 #[must_use]
-pub fn min_engine(rules: &[Rule]) -> u64 {
-    if rules.iter().any(|rule| !rule.attestations.is_empty()) {
+pub fn min_engine(authorities: &[Authority], rules: &[Rule]) -> u64 {
+    if authorities.iter().any(|authority| authority.trusted_root.is_some()) {
+        KEYLESS_ENGINE
+    } else if rules.iter().any(|rule| !rule.attestations.is_empty()) {
         ATTESTATIONS_ENGINE
     } else {
         SIGNATURES_ENGINE
@@ -428,6 +438,8 @@ impl Payload {
         let mut text = String::new();
         let keys: usize =
             self.authorities.iter().map(|authority| authority.keys.iter().flatten().count()).sum();
+        let identities: usize =
+            self.authorities.iter().map(|authority| authority.identities.iter().flatten().count()).sum();
         let revoked = self.revoked.digests.len()
             + self.revoked.evidence.len()
             + self.revoked.keys.len()
@@ -439,7 +451,8 @@ impl Payload {
         _ = writeln!(text, "version       {}", self.version);
         _ = writeln!(text, "issued        {}", self.issued);
         _ = writeln!(text, "expires       {}", self.expires);
-        _ = writeln!(text, "authorities   {} ({keys} keys)", self.authorities.len());
+        _ = writeln!(text, "authorities   {} ({keys} keys, {identities} identities)", self.authorities.len());
+        _ = writeln!(text, "trusted roots {}", self.trusted_roots.len());
         _ = writeln!(text, "rules         {}", self.rules.len());
         _ = writeln!(text, "revocations   {revoked}");
         text

@@ -97,7 +97,7 @@ fn only_a_condition_may_hold_what_json_escapes() {
     let payload = requiring(REQUIREMENT).unwrap();
     let condition = payload.rules.first().unwrap().attestations.first().unwrap().condition.as_ref();
     assert_eq!(condition.unwrap().expression, "predicate.x ==\n\"\\y\"");
-    assert_eq!(min_engine(&payload.rules), 2);
+    assert_eq!(min_engine(&payload.authorities, &payload.rules), 2);
     for (from, to) in [("urn:x", r"urn:\\x"), ("\\n", "\\u000a"), ("predicate.x", "predicate\\u002ex")] {
         let other = REQUIREMENT.replacen(from, to, 1);
         assert_ne!(other, REQUIREMENT, "{from}");
