@@ -122,10 +122,10 @@ impl<'a> Asked<'a> {
             }
             match weigh_one(&requirement, offered, scales, vex, clerk) {
                 Ok(()) => {
-                    match offered.signer {
-                        Signer::Index if open.is_some() => self.by_index |= bit(place),
-                        Signer::Index => {}
-                        Signer::Key(_) => self.by_index &= !bit(place),
+                    match offered.voucher {
+                        Voucher::Index if open.is_some() => self.by_index |= bit(place),
+                        Voucher::Index => {}
+                        Voucher::Signature(_) => self.by_index &= !bit(place),
                     }
                     *open = None;
                     weighed = Weighed::Met;
