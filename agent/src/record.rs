@@ -4,12 +4,14 @@
 //! replay that ignored one would decide another question. Compatibility rule: a later version reads every earlier
 //! schema, or says which it cannot.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding as _};
 use pullward_core::ENGINE;
+use pullward_core::judge::{Admission, AdmittedBy};
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -84,6 +86,33 @@ pub struct Record {
 struct RecordedReceipt {
     /// When this node first allowed the digest under this name.
     allowed_at: String,
+    /// What it allowed it by.
+    by: RecordedAdmission,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RecordedAdmission {
+    Evidence,
+    Rule,
+}
+
+impl RecordedReceipt {
+    fn of(admission: Admission) -> Self {
+        let by = match admission.by {
+            AdmittedBy::Evidence => RecordedAdmission::Evidence,
+            AdmittedBy::Rule => RecordedAdmission::Rule,
+        };
+        Self { allowed_at: admission.at.to_string(), by }
+    }
+
+    fn admission(&self) -> Option<Admission> {
+        let by = match self.by {
+            RecordedAdmission::Evidence => AdmittedBy::Evidence,
+            RecordedAdmission::Rule => AdmittedBy::Rule,
+        };
+        Some(Admission { at: UnixTime::parse(&self.allowed_at)?, by })
+    }
 }
 
 /// What was asked.
@@ -156,6 +185,9 @@ struct RecordedFound {
     signature: Option<String>,
     /// The bytes in base64.
     content: String,
+    /// What cosign's annotations say about a certificate, a log and timestamps, where they say something.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
     /// For a statement of the image's own index: what chains it to the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chain: Option<RecordedChain>,
@@ -185,6 +217,7 @@ impl EventLog for Recorder {
                 manifest: found.manifest.to_string(),
                 signature: found.signature.clone(),
                 content: Base64::encode_string(&found.content),
+                annotations: found.keyless_annotations(),
                 chain: found.chain.as_ref().map(|chain| RecordedChain {
                     index: Base64::encode_string(&chain.index),
                     manifest: Base64::encode_string(&chain.manifest),
@@ -229,7 +262,7 @@ impl Record {
                 time: subject.time.to_string(),
             },
             trust,
-            receipt: subject.allowed_at.map(|time| RecordedReceipt { allowed_at: time.to_string() }),
+            receipt: subject.allowed_at.map(RecordedReceipt::of),
             overrides: Vec::new(),
             limits: RecordedLimits::OURS,
             events: recorder.events,
@@ -299,10 +332,9 @@ impl Record {
             place: question.place.clone(),
             time: UnixTime::parse(&question.time).ok_or("question.time: not YYYY-MM-DDTHH:MM:SSZ")?,
             allowed_at: match &self.receipt {
-                Some(receipt) => Some(
-                    UnixTime::parse(&receipt.allowed_at)
-                        .ok_or("receipt.allowed_at: not YYYY-MM-DDTHH:MM:SSZ")?,
-                ),
+                Some(receipt) => {
+                    Some(receipt.admission().ok_or("receipt.allowed_at: not YYYY-MM-DDTHH:MM:SSZ")?)
+                }
                 None => None,
             },
         })
@@ -388,7 +420,7 @@ impl RecordedEvent {
                     digest,
                     manifest: Digest::parse(&found.manifest).map_err(|error| format!("manifest: {error}"))?,
                     artifact_type: String::new(),
-                    annotations: std::collections::BTreeMap::new(),
+                    annotations: found.annotations.clone(),
                     content,
                     signature: found.signature.clone(),
                     chain: found.chain.as_ref().map(RecordedChain::decode).transpose()?,

@@ -101,6 +101,41 @@ pub fn base64(text: impl Iterator<Item = u8>, alphabet: Alphabet, out: &mut [u8]
     Ok(written)
 }
 
+/// Bytes that become one line of base64, as PEM has them.
+#[cfg(feature = "keyless")]
+pub const LINE_BYTES: usize = 48;
+
+/// Digits of a line of base64.
+#[cfg(feature = "keyless")]
+pub const LINE_DIGITS: usize = LINE_BYTES / 3 * 4;
+
+/// Encodes up to [`LINE_BYTES`] as standard base64, padded, into the front of `out`, and returns how many digits that
+/// are; more bytes are not looked at. What [`base64`] reads back.
+#[cfg(feature = "keyless")]
+pub fn to_base64(bytes: &[u8], out: &mut [u8; LINE_DIGITS]) -> usize {
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let (quads, _) = out.as_chunks_mut::<4>();
+    let mut quads = quads.iter_mut();
+    for ([first, second, third], quad) in groups.iter().zip(quads.by_ref()) {
+        *quad = digits_of(*first, *second, *third);
+    }
+    let last = match rest {
+        [first] => digits_of(*first, 0, 0).first_chunk().map(|[a, b]| [*a, *b, b'=', b'=']),
+        [first, second] => digits_of(*first, *second, 0).first_chunk().map(|[a, b, c]| [*a, *b, *c, b'=']),
+        _ => None,
+    };
+    if let (Some(last), Some(quad)) = (last, quads.next()) {
+        *quad = last;
+    }
+    bytes.len().min(LINE_BYTES).div_ceil(3).saturating_mul(4)
+}
+
+#[cfg(feature = "keyless")]
+fn digits_of(first: u8, second: u8, third: u8) -> [u8; 4] {
+    let bits = u32::from_be_bytes([0, first, second, third]);
+    [18, 12, 6, 0].map(|shift: u32| to_base64_digit(bits.wrapping_shr(shift)))
+}
+
 /// Decodes 64 lower-case hex digits.
 ///
 /// # Errors
@@ -160,6 +195,14 @@ fn hex_digit(byte: u8) -> Result<u8, Error> {
 
 fn to_hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { nibble.wrapping_add(b'0') } else { nibble.wrapping_sub(10).wrapping_add(b'a') }
+}
+
+/// The digit of the lowest six bits.
+#[cfg(feature = "keyless")]
+fn to_base64_digit(bits: u32) -> u8 {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let [value, ..] = (bits & 0x3f).to_le_bytes();
+    ALPHABET.get(usize::from(value)).copied().unwrap_or(b'=')
 }
 
 const NONE: u8 = 0xff;
@@ -251,6 +294,24 @@ mod tests {
     fn output_never_exceeds_its_room() {
         assert_eq!(base64("Zm9v".bytes(), Alphabet::Standard, &mut [0; 2]), Err(Error::TooLong));
         assert_eq!(base64("Zm8=".bytes(), Alphabet::Standard, &mut [0; 2]), Ok(2));
+    }
+
+    #[cfg(feature = "keyless")]
+    #[test]
+    fn encoded_base64_is_the_spelling_that_is_read() {
+        let all: Vec<u8> = (0..super::LINE_BYTES).map(|i| u8::try_from(i * 37 % 256).unwrap()).collect();
+        for length in 0..=all.len() {
+            let mut line = [0; super::LINE_DIGITS];
+            let digits = super::to_base64(&all[..length], &mut line);
+            let text = core::str::from_utf8(&line[..digits]).unwrap();
+            assert_eq!(decode(text, Alphabet::Standard).as_deref(), Ok(&all[..length]), "{text}");
+        }
+        let mut line = [0; super::LINE_DIGITS];
+        let digits = super::to_base64(b"foob", &mut line);
+        assert_eq!(&line[..digits], b"Zm9vYg==");
+        // More than a line is not looked at.
+        assert_eq!(super::to_base64(&[0xff; 60], &mut line), super::LINE_DIGITS);
+        assert_eq!(line, [b'/'; super::LINE_DIGITS]);
     }
 
     #[test]

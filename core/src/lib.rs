@@ -28,26 +28,44 @@
 
 pub mod buildkit;
 pub mod bundle;
-#[cfg(feature = "rsa")]
-mod der;
+#[cfg(any(feature = "rsa", feature = "keyless"))]
+pub mod der;
 pub mod dsse;
 pub mod encoding;
 pub mod glob;
+#[cfg(feature = "keyless")]
+pub mod identity;
 pub mod intoto;
 pub mod json;
 pub mod judge;
+#[cfg(feature = "keyless")]
+pub mod keyless;
 pub mod limits;
 pub mod oci;
+pub mod operations;
 pub mod pattern;
 #[cfg(feature = "predicate")]
 pub mod predicate;
 pub mod reference;
+#[cfg(feature = "keyless")]
+pub mod sct;
 pub mod signature;
+pub mod signed;
 pub mod simple_signing;
+#[cfg(feature = "keyless")]
+pub mod threshold;
 pub mod time;
+#[cfg(feature = "keyless")]
+pub mod timestamp;
+#[cfg(feature = "keyless")]
+pub mod tlog;
 pub mod trust;
+#[cfg(feature = "keyless")]
+pub mod trusted_root;
 pub mod verdict;
 pub mod verify;
+#[cfg(feature = "keyless")]
+pub mod x509;
 
 /// Version of this engine, as verdicts and records name it.
 pub const ENGINE: &str = concat!("pullward-core ", env!("CARGO_PKG_VERSION"));

@@ -2,7 +2,8 @@
 //!
 //! A [`PublicKey`] exists only if its bytes are one of the four kinds, in the one DER form that each kind has
 //! (T-48, T-54), and it verifies in one way per [`SignedFormat`]: which hash goes with which key is one
-//! table, [`PublicKey::verify`], and no other pair is ever tried (T-56).
+//! table, [`PublicKey::verify`], and no other pair is ever tried (T-56). Only what signs its own algorithm identifier
+//! (`SignedFormat::Named`) has more than one hash for a key, and there the signed bytes say which.
 //!
 //! What this does *not* do: decide whether a key is trusted, or when.
 
@@ -14,8 +15,10 @@ use p256::ecdsa::VerifyingKey as P256Key;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 #[cfg(feature = "p384")]
 use p384::ecdsa::VerifyingKey as P384Key;
-#[cfg(feature = "p384")]
+#[cfg(any(feature = "p384", feature = "keyless"))]
 use sha2::Sha384;
+#[cfg(all(feature = "rsa", feature = "keyless"))]
+use sha2::Sha512;
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
@@ -23,6 +26,10 @@ use crate::limits;
 
 #[cfg(feature = "rsa")]
 mod rsa;
+#[cfg(feature = "keyless")]
+mod spki;
+#[cfg(feature = "keyless")]
+pub use spki::Spki;
 
 /// Why bytes are not a public key that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +57,45 @@ pub enum SignedFormat {
     CosignLegacy,
     /// A DSSE envelope in a Sigstore bundle: the curve's own hash, SHA-256 for RSA.
     Bundle,
+    /// What a transparency log signs, a checkpoint or a promise: the curve's own hash, SHA-256 for RSA.
+    #[cfg(feature = "keyless")]
+    Log,
     /// An envelope of ours (trust bundle, override): P-256 with SHA-256, or Ed25519, nothing else.
     Ours,
+    /// A certificate, a CMS signature or an SCT: signed bytes name the algorithm, which must go with the key.
+    ///
+    /// P-256 goes with SHA-256 and SHA-384 (private authorities sign so), P-384 with SHA-384, RSA with SHA-256, SHA-384
+    /// and SHA-512, Ed25519 with itself.
+    #[cfg(feature = "keyless")]
+    Named(SignatureAlgorithm),
+    /// A timestamp's CMS signature: as `Named`, and P-384 with SHA-256 too, which is how Sigstore's own authorities sign
+    /// (its staging authority's responses of 2025).
+    #[cfg(feature = "keyless")]
+    Timestamp(SignatureAlgorithm),
+}
+
+/// A signature algorithm, as an AlgorithmIdentifier names it (RFC 5758, RFC 8017 appendix C, RFC 8410).
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureAlgorithm {
+    /// ECDSA; the curve is the key's.
+    Ecdsa(HashAlgorithm),
+    /// RSA, PKCS#1 v1.5.
+    RsaPkcs1(HashAlgorithm),
+    /// Ed25519, pure.
+    Ed25519,
+}
+
+/// A hash that an algorithm identifier names. SHA-1 and MD5 are not among them.
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
 }
 
 /// The kind of a key.
@@ -102,8 +146,11 @@ impl KeyType {
 #[derive(Debug)]
 pub struct Message<'m> {
     bytes: &'m [u8],
+    /// What follows `bytes`.
+    #[cfg(feature = "keyless")]
+    more: &'m [&'m [u8]],
     sha256: OnceCell<[u8; 32]>,
-    #[cfg(feature = "p384")]
+    #[cfg(any(feature = "p384", feature = "keyless"))]
     sha384: OnceCell<[u8; 48]>,
 }
 
@@ -113,19 +160,53 @@ impl<'m> Message<'m> {
     pub const fn new(bytes: &'m [u8]) -> Self {
         Self {
             bytes,
+            #[cfg(feature = "keyless")]
+            more: &[],
             sha256: OnceCell::new(),
-            #[cfg(feature = "p384")]
+            #[cfg(any(feature = "p384", feature = "keyless"))]
             sha384: OnceCell::new(),
         }
     }
 
-    fn sha256(&self) -> &[u8; 32] {
-        self.sha256.get_or_init(|| Sha256::digest(self.bytes).into())
+    /// A message that stands in pieces: what they make one after the other, never copied together. Only
+    /// [`SignedFormat::Log`] is verified over it.
+    #[cfg(feature = "keyless")]
+    pub(crate) const fn of_pieces(pieces: &'m [&'m [u8]]) -> Self {
+        let mut message = Self::new(&[]);
+        message.more = pieces;
+        message
     }
 
-    #[cfg(feature = "p384")]
-    fn sha384(&self) -> &[u8; 48] {
-        self.sha384.get_or_init(|| Sha384::digest(self.bytes).into())
+    /// The SHA-256 of the message.
+    pub fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| self.hash::<Sha256>().into())
+    }
+
+    #[cfg(feature = "ed25519")]
+    fn len(&self) -> usize {
+        let length = self.bytes.len();
+        #[cfg(feature = "keyless")]
+        let length = self.more.iter().fold(length, |sum, piece| sum.saturating_add(piece.len()));
+        length
+    }
+
+    fn hash<D: sha2::Digest>(&self) -> sha2::digest::Output<D> {
+        let hash = D::new_with_prefix(self.bytes);
+        #[cfg(feature = "keyless")]
+        let hash = self.more.iter().fold(hash, D::chain_update);
+        hash.finalize()
+    }
+
+    /// The SHA-384 of the message.
+    #[cfg(any(feature = "p384", feature = "keyless"))]
+    pub fn sha384(&self) -> &[u8; 48] {
+        self.sha384.get_or_init(|| self.hash::<Sha384>().into())
+    }
+
+    /// Hashed anew each time: only RSA certificates ask for it, and they are small.
+    #[cfg(all(feature = "rsa", feature = "keyless"))]
+    fn sha512(&self) -> [u8; 64] {
+        self.hash::<Sha512>().into()
     }
 }
 
@@ -235,7 +316,7 @@ impl PublicKey {
         match self.material {
             #[cfg(feature = "ed25519")]
             Material::Ed25519(_) => {
-                let mebibytes = message.bytes.len().wrapping_shr(20);
+                let mebibytes = message.len().wrapping_shr(20);
                 u16::try_from(mebibytes).unwrap_or(u16::MAX).saturating_add(1)
             }
             _ => {
@@ -283,12 +364,105 @@ impl PublicKey {
             }
             #[cfg(feature = "rsa")]
             (Material::Rsa(key), CosignLegacy | Bundle) => {
-                key.verify_pkcs1_sha256(message.sha256(), signature)
+                key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature)
             }
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Log) => self.verify_log(message, signature),
             #[cfg(feature = "p384")]
             (Material::P384(_), Ours) => Err(SignatureInvalid),
             #[cfg(feature = "rsa")]
             (Material::Rsa(_), Ours) => Err(SignatureInvalid),
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Named(algorithm)) => self.verify_named(algorithm, message, signature),
+            #[cfg(all(feature = "keyless", feature = "p384"))]
+            (
+                Material::P384(key),
+                SignedFormat::Timestamp(SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256)),
+            ) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(message.sha256(), &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "keyless")]
+            (_, SignedFormat::Timestamp(algorithm)) => self.verify_named(algorithm, message, signature),
+        }
+    }
+
+    /// Checks `signature` over an artifact of which only the SHA-256 is known: the rows of the table for
+    /// [`SignedFormat::Bundle`] that take this hash.
+    ///
+    /// # Errors
+    /// [`SignatureInvalid`], also for a kind of key that signs another hash, or none.
+    #[cfg(feature = "keyless")]
+    pub fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureInvalid> {
+        match &self.material {
+            Material::P256(key) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(digest, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "rsa")]
+            Material::Rsa(key) => key.verify_pkcs1(rsa::Hash::Sha256(digest), signature),
+            #[cfg(feature = "p384")]
+            Material::P384(_) => Err(SignatureInvalid),
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(_) => Err(SignatureInvalid),
+        }
+    }
+
+    /// The rows of the table for signatures whose signed bytes name their algorithm.
+    #[cfg(feature = "keyless")]
+    fn verify_named(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
+        use HashAlgorithm::{Sha256, Sha384};
+        match (&self.material, algorithm) {
+            (Material::P256(key), SignatureAlgorithm::Ecdsa(hash @ (Sha256 | Sha384))) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                // Of a longer hash, ECDSA takes the leftmost bits (FIPS 186-5 section 6.4.1).
+                let hash: &[u8] = if hash == Sha256 { message.sha256() } else { message.sha384() };
+                key.verify_prehash(hash, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "p384")]
+            (Material::P384(key), SignatureAlgorithm::Ecdsa(Sha384)) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(message.sha384(), &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "ed25519")]
+            (Material::Ed25519(key), SignatureAlgorithm::Ed25519) => {
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_strict(message.bytes, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "rsa")]
+            (Material::Rsa(key), SignatureAlgorithm::RsaPkcs1(hash)) => match hash {
+                Sha256 => key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature),
+                Sha384 => key.verify_pkcs1(rsa::Hash::Sha384(message.sha384()), signature),
+                HashAlgorithm::Sha512 => key.verify_pkcs1(rsa::Hash::Sha512(&message.sha512()), signature),
+            },
+            _ => Err(SignatureInvalid),
+        }
+    }
+
+    /// The rows of the table for what logs sign.
+    #[cfg(feature = "keyless")]
+    fn verify_log(&self, message: &Message<'_>, signature: &[u8]) -> Result<(), SignatureInvalid> {
+        match &self.material {
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(key) if !message.more.is_empty() => {
+                use p256::ecdsa::signature::MultipartVerifier as _;
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+                // What the strict form asks of a signature beyond the others: its point has no small order. The key's
+                // has none either, since it was read.
+                let point = Ed25519Key::from_bytes(signature.r_bytes()).map_err(|_| SignatureInvalid)?;
+                if point.is_weak() || !message.bytes.is_empty() {
+                    return Err(SignatureInvalid);
+                }
+                key.multipart_verify(message.more, &signature).map_err(|_| SignatureInvalid)
+            }
+            _ => self.verify(SignedFormat::Bundle, message, signature),
         }
     }
 }

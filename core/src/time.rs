@@ -105,6 +105,25 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// A span of time with both of its ends in it.
+///
+/// There is no form without a start: a window that does not say when it begins is refused where it is read (T-32).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First second.
+    pub start: UnixTime,
+    /// Last second; `None` where it has not ended.
+    pub end: Option<UnixTime>,
+}
+
+impl Window {
+    /// Whether a time is in it.
+    #[must_use]
+    pub fn contains(&self, time: UnixTime) -> bool {
+        self.start <= time && self.end.is_none_or(|end| time <= end)
+    }
+}
+
 const DAY: u64 = 86_400;
 
 fn number(digits: &[u8]) -> Option<u64> {
@@ -170,7 +189,7 @@ mod tests {
         }
     }
 
-    use super::UnixTime;
+    use super::{UnixTime, Window};
 
     extern crate std;
     use std::string::ToString;
@@ -224,6 +243,15 @@ mod tests {
         ] {
             assert_eq!(UnixTime::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn both_ends_of_a_window_are_in_it() {
+        let window = Window { start: UnixTime(10), end: Some(UnixTime(20)) };
+        let inside = |time| window.contains(UnixTime(time));
+        assert_eq!([9, 10, 20, 21].map(inside), [false, true, true, false]);
+        let open = Window { end: None, ..window };
+        assert!(open.contains(UnixTime(u64::MAX)) && !open.contains(UnixTime(9)));
     }
 
     #[test]

@@ -32,6 +32,12 @@ impl Corpora {
         None
     }
 
+    /// Where a file of the corpora is.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// The bytes of a file, by its path in the corpora.
     ///
     /// # Panics
@@ -76,6 +82,28 @@ impl Corpora {
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
         paths.iter().filter_map(|path| std::fs::read(path).ok()).collect()
+    }
+
+    /// All files below some folders, by their path in the corpora, sorted.
+    ///
+    /// # Panics
+    /// Where one cannot be read.
+    #[must_use]
+    pub fn tree(&self, folders: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut open: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
+        while let Some(path) = open.pop() {
+            let full = self.root.join(&path);
+            if !full.is_dir() {
+                files.push((path.clone(), self.bytes(&path)));
+                continue;
+            }
+            let entries = std::fs::read_dir(&full).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            open.extend(names.map(|name| format!("{path}/{name}")));
+        }
+        files.sort();
+        files
     }
 
     /// The file of a folder whose content has this SHA-256, in hex.

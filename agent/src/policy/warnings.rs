@@ -142,6 +142,9 @@ pub enum Doubt {
         /// The time.
         until: String,
     },
+    /// A condition that does not look at anything.
+    #[error("the condition looks at no variable, so it is the same for every image; remove it")]
+    ConstantCondition,
     /// The image's own signature is asked about something that it never covers.
     #[error(
         "`image` covers what BuildKit puts into an index, which is provenance and SPDX: no attestation of type `{found}` \
@@ -170,6 +173,7 @@ impl Doubt {
             Self::AgeUnknown { .. } => "attestation-no-time",
             Self::WorseUnbounded { .. } => "severity-unbounded",
             Self::IgnoreExpired { .. } => "ignore-expired",
+            Self::ConstantCondition => "condition-constant",
             Self::NeverCovered { .. } => "attestation-never-covered",
         }
     }

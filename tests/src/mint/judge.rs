@@ -1,7 +1,8 @@
 //! The core with a bundle loaded, asked one question, everything it says kept.
 
 use pullward_core::judge::{
-    Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing, Trust as Believed,
+    Admission, AdmittedBy, Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing,
+    Trust as Believed,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -64,7 +65,7 @@ pub struct Ask {
     time: UnixTime,
     pod_namespace: Option<String>,
     platform: String,
-    allowed_at: Option<UnixTime>,
+    allowed_at: Option<Admission>,
     evidence: Vec<Minted>,
     covered: Vec<MintedChain>,
     failed: usize,
@@ -143,7 +144,14 @@ impl Ask {
     /// On a node that has a receipt from this time.
     #[must_use]
     pub fn allowed_at(mut self, time: UnixTime) -> Self {
-        self.allowed_at = Some(time);
+        self.allowed_at = Some(Admission { at: time, by: AdmittedBy::Evidence });
+        self
+    }
+
+    /// On a node that has a receipt from this time, for an image that a rule let in without evidence.
+    #[must_use]
+    pub fn let_in_at(mut self, time: UnixTime) -> Self {
+        self.allowed_at = Some(Admission { at: time, by: AdmittedBy::Rule });
         self
     }
 
@@ -193,7 +201,7 @@ impl Ask {
         }
         for minted in &self.evidence {
             let evidence = minted.evidence();
-            let mut scratch = vec![0; evidence.scratch_bytes()];
+            let mut scratch = vec![0; judge.scratch_bytes(&evidence)];
             let outcome = judge.offer(&evidence, &minted.source(), &mut scratch);
             rows.push(Row::of(outcome));
         }
@@ -219,6 +227,10 @@ pub struct Row {
     pub authority: Option<String>,
     /// With which key.
     pub key: Option<KeyId>,
+    /// For whom, by a certificate: issuer and subject.
+    pub identity: Option<String>,
+    /// The latest time that a trusted root vouches for.
+    pub time: Option<UnixTime>,
     /// The type of a statement that is no signature.
     pub predicate_type: Option<String>,
 }
@@ -229,6 +241,8 @@ impl Row {
             standing: outcome.standing,
             authority: outcome.authority.map(Into::into),
             key: outcome.key,
+            identity: outcome.identity.map(|name| name.as_str().into()),
+            time: outcome.time,
             predicate_type: outcome.predicate_type.map(|text| text.as_str().into()),
         }
     }

@@ -68,7 +68,8 @@ pub fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 }
 
 /// One DER value.
-pub(super) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut out = vec![tag];
     match u8::try_from(length) {

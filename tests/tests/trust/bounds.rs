@@ -132,7 +132,7 @@ fn revocations_and_overrides() {
         base().with(|t| t.revoked.identities = text)
     });
     bounded(4096, TrustError::TooMany("revoked.serials"), "revoked serials", |count| {
-        let text = list(count, &|_| r#"{"serial":"00","from":null,"reason":""}"#.into());
+        let text = list(count, &|_| r#"{"serial":"2a","from":null,"reason":""}"#.into());
         base().with(|t| t.revoked.serials = text)
     });
     let keys = keys(17);
