@@ -151,7 +151,7 @@ pub fn describe(summary: &Map<String, Value>) -> Vec<(String, String)> {
             Value::String(_) if name == "evidence" => {}
             Value::String(text) => lines.push((name, text.clone())),
             Value::Number(number) => {
-                numbers.push((SEVERITIES.iter().position(|it| *it == name), number, name))
+                numbers.push((SEVERITIES.iter().position(|it| *it == name), number, name));
             }
             Value::Array(items) if !items.is_empty() => {
                 let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
