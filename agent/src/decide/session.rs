@@ -312,6 +312,10 @@ impl<'a> Session<'a> {
     pub fn close(self) -> Verdict {
         let decision = self.judge.decide();
         let mut notes = self.notes;
+        if let Some(admission) = self.subject.allowed_at {
+            // Age, retired keys and expired bundles look at it: who reads the verdict must see that it is there.
+            notes.push(format!("this node first let the image in at {}, by its own receipt", admission.at));
+        }
         // A failure after everything was met is worth knowing and changes nothing.
         notes.extend(self.failures.iter().cloned());
         let mut rows = self.rows;
