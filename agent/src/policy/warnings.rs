@@ -267,7 +267,9 @@ fn authorities(
         let windows = listed
             .map(|key| [&key.valid_from, &key.valid_until])
             .chain([[&authority.valid_from, &authority.valid_until]]);
-        for time in windows.filter_map(|[from, until]| from.as_ref().or(until.as_ref())) {
+        let times = windows.filter_map(|[from, until]| from.as_ref().or(until.as_ref()));
+        // With a root, its log and timestamp authorities say when.
+        for time in times.filter(|_| authority.trusted_root.is_none()) {
             warn(Some(time.span()), Doubt::WindowWithoutTime);
         }
     }
