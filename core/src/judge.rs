@@ -322,7 +322,40 @@ impl<'a> Judge<'a> {
         #[cfg(feature = "predicate")]
         return self.offer_with(evidence, source, scratch, &mut NoClerk);
         #[cfg(not(feature = "predicate"))]
-        self.offer_each(evidence, source, scratch, Candidate::count)
+        self.parts().offer_each(evidence, source, scratch, Candidate::count)
+    }
+
+    /// What evidence is offered to, where nothing takes claims of VEX statements.
+    #[cfg(not(feature = "predicate"))]
+    fn parts(&mut self) -> Parts<'_, 'a> {
+        let Self { trust, digest, allowed_at, time, settled, candidates, operations, limit, .. } = self;
+        Parts {
+            trust: *trust,
+            digest: *digest,
+            allowed_at: *allowed_at,
+            time: *time,
+            settled: *settled,
+            candidates,
+            operations,
+            limit,
+        }
+    }
+
+    /// What evidence is offered to, and beside it the claims of VEX statements: too large to be moved about.
+    #[cfg(feature = "predicate")]
+    fn parts(&mut self) -> (Parts<'_, 'a>, &mut VexClaims<'a>) {
+        let Self { trust, digest, allowed_at, time, settled, candidates, operations, limit, vex, .. } = self;
+        let parts = Parts {
+            trust: *trust,
+            digest: *digest,
+            allowed_at: *allowed_at,
+            time: *time,
+            settled: *settled,
+            candidates,
+            operations,
+            limit,
+        };
+        (parts, vex)
     }
 
     /// The same, with somebody who answers conditions and takes notes.
@@ -336,8 +369,8 @@ impl<'a> Judge<'a> {
     ) -> Outcome<'a> {
         let context = self.context(self.digest);
         let allowed_at = self.allowed_at;
-        let mut vex = core::mem::take(&mut self.vex);
-        let outcome = self.offer_each(evidence, source, scratch, |candidate, verified, trust| {
+        let (parts, vex) = self.parts();
+        parts.offer_each(evidence, source, scratch, |candidate, verified, trust| {
             let outcome = candidate.count(verified, trust);
             let Claim::Attestation { predicate_type, predicate: Some(predicate) } = *verified.claim() else {
                 return outcome;
@@ -355,13 +388,11 @@ impl<'a> Judge<'a> {
             match trust {
                 Trust::Bundle(bundle) => {
                     let scales = Scales { bundle, context, allowed_at };
-                    candidate.weigh(&offered, &scales, &mut vex, clerk, outcome)
+                    candidate.weigh(&offered, &scales, vex, clerk, outcome)
                 }
                 Trust::Key(_) => outcome,
             }
-        });
-        self.vex = vex;
-        outcome
+        })
     }
 
     /// Takes a statement out of the image's own index. It counts where a requirement accepts what the image's signature
@@ -404,15 +435,14 @@ impl<'a> Judge<'a> {
         // One key alone asks for nothing but a signature.
         let Trust::Bundle(bundle) = self.trust else { return best };
         let scales = Scales { bundle, context: self.context(covered.subject()), allowed_at: self.allowed_at };
-        let mut vex = core::mem::take(&mut self.vex);
-        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
+        let Self { candidates, vex, .. } = self;
+        for candidate in candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
             // Each of them has to be met, so each of them weighs it.
-            let outcome = candidate.weigh(&offered, &scales, &mut vex, clerk, best.clone());
+            let outcome = candidate.weigh(&offered, &scales, vex, clerk, best.clone());
             if best.standing != Standing::Accepted {
                 best = outcome;
             }
         }
-        self.vex = vex;
         best
     }
 
@@ -453,64 +483,6 @@ impl<'a> Judge<'a> {
     #[cfg(feature = "predicate")]
     fn context(&self, digest: Digest) -> Context<'a> {
         Context { time: self.time, digest, platform: self.platform }
-    }
-
-    fn offer_each(
-        &mut self,
-        evidence: &Evidence<'_>,
-        source: &Digest,
-        scratch: &mut [u8],
-        mut count: impl FnMut(&mut Candidate<'a>, &Verified<'_>, Trust<'a>) -> Outcome<'a>,
-    ) -> Outcome<'a> {
-        let fixed = self.candidates.first().and_then(|candidate| candidate.fixed);
-        let nobody_asks = self.settled.or(fixed).unwrap_or(Reason::InternalError);
-        let mut best = Outcome::of(Standing::Ignored(nobody_asks));
-        let revoked = match self.trust {
-            Trust::Bundle(bundle) => bundle.revoked().ok().map(|revoked| revoked.evidence()),
-            Trust::Key(_) => None,
-        };
-        let revoked = revoked.filter(|revoked| !revoked.is_empty());
-        if revoked.is_some_and(|revoked| revoked.contains(source.as_bytes())) {
-            for candidate in &mut self.candidates {
-                candidate.reject(Reason::EvidenceRevoked);
-            }
-            return Outcome::of(Standing::Revoked);
-        }
-        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
-            let operations = &mut self.operations;
-            let verified = match (self.trust, candidate.rule) {
-                (Trust::Bundle(bundle), Some(rule)) => {
-                    let keys = candidate.keys(bundle, rule, self.allowed_at);
-                    verify::verify(evidence, &self.digest, &keys, self.time, operations, scratch)
-                }
-                (Trust::Key(key), _) => {
-                    verify::verify(evidence, &self.digest, &OnlyKey(key), self.time, operations, scratch)
-                }
-                (Trust::Bundle(_), None) => continue,
-            };
-            let outcome = match verified {
-                Ok(verified)
-                    if revoked.is_some_and(|revoked| {
-                        revoked.contains(Digest::of(verified.content()).as_bytes())
-                    }) =>
-                {
-                    candidate.reject(Reason::EvidenceRevoked);
-                    Outcome::of(Standing::Revoked)
-                }
-                Ok(verified) => count(candidate, &verified, self.trust),
-                Err(error) => {
-                    if error == verify::Error::Budget {
-                        self.limit = Some(Reason::SignatureLimit);
-                    }
-                    candidate.reject(error.reason());
-                    Outcome::of(Standing::Rejected(error))
-                }
-            };
-            if !matches!(best.standing, Standing::Accepted) {
-                best = outcome;
-            }
-        }
-        best
     }
 
     /// Says that a source of evidence could not be read. It matters only while a requirement is open.
@@ -571,6 +543,78 @@ impl<'a> Judge<'a> {
             met: 0,
             unmet: None,
         })
+    }
+}
+
+/// The parts of a [`Judge`] that evidence is offered to.
+struct Parts<'j, 'a> {
+    trust: Trust<'a>,
+    digest: Digest,
+    allowed_at: Option<UnixTime>,
+    time: UnixTime,
+    settled: Option<Reason>,
+    candidates: &'j mut [Candidate<'a>],
+    operations: &'j mut Operations,
+    limit: &'j mut Option<Reason>,
+}
+
+impl<'a> Parts<'_, 'a> {
+    fn offer_each(
+        self,
+        evidence: &Evidence<'_>,
+        source: &Digest,
+        scratch: &mut [u8],
+        mut count: impl FnMut(&mut Candidate<'a>, &Verified<'_>, Trust<'a>) -> Outcome<'a>,
+    ) -> Outcome<'a> {
+        let fixed = self.candidates.first().and_then(|candidate| candidate.fixed);
+        let nobody_asks = self.settled.or(fixed).unwrap_or(Reason::InternalError);
+        let mut best = Outcome::of(Standing::Ignored(nobody_asks));
+        let revoked = match self.trust {
+            Trust::Bundle(bundle) => bundle.revoked().ok().map(|revoked| revoked.evidence()),
+            Trust::Key(_) => None,
+        };
+        let revoked = revoked.filter(|revoked| !revoked.is_empty());
+        if revoked.is_some_and(|revoked| revoked.contains(source.as_bytes())) {
+            for candidate in self.candidates.iter_mut() {
+                candidate.reject(Reason::EvidenceRevoked);
+            }
+            return Outcome::of(Standing::Revoked);
+        }
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
+            let operations = &mut *self.operations;
+            let verified = match (self.trust, candidate.rule) {
+                (Trust::Bundle(bundle), Some(rule)) => {
+                    let keys = candidate.keys(bundle, rule, self.allowed_at);
+                    verify::verify(evidence, &self.digest, &keys, self.time, operations, scratch)
+                }
+                (Trust::Key(key), _) => {
+                    verify::verify(evidence, &self.digest, &OnlyKey(key), self.time, operations, scratch)
+                }
+                (Trust::Bundle(_), None) => continue,
+            };
+            let outcome = match verified {
+                Ok(verified)
+                    if revoked.is_some_and(|revoked| {
+                        revoked.contains(Digest::of(verified.content()).as_bytes())
+                    }) =>
+                {
+                    candidate.reject(Reason::EvidenceRevoked);
+                    Outcome::of(Standing::Revoked)
+                }
+                Ok(verified) => count(candidate, &verified, self.trust),
+                Err(error) => {
+                    if error == verify::Error::Budget {
+                        *self.limit = Some(Reason::SignatureLimit);
+                    }
+                    candidate.reject(error.reason());
+                    Outcome::of(Standing::Rejected(error))
+                }
+            };
+            if !matches!(best.standing, Standing::Accepted) {
+                best = outcome;
+            }
+        }
+        best
     }
 }
 

@@ -379,6 +379,15 @@ pub(super) fn find_signer<'s>(
     by_key(sent, keys, now, operations, work)
 }
 
+/// Which keys are tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Those that the evidence names.
+    Hinted,
+    /// All others.
+    Others,
+}
+
 fn by_key<'s>(
     sent: &Sent<'_, '_>,
     keys: &impl Keyring,
@@ -387,26 +396,32 @@ fn by_key<'s>(
     work: &mut [u8],
 ) -> Result<(u8, SignedBy<'s>), Error> {
     let hint = sent.beside.hint;
-    let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
-    let first = hint.into_iter().flat_map(|_| keys.keys().filter(hinted));
-    let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
     // A key that is listed twice may count in one place and not in the other.
     let mut unusable = None;
-    for candidate in ordered {
-        let cost = sent.signed.operations(&candidate.key);
-        operations.spend(cost).map_err(|Exhausted| Error::Budget)?;
-        if sent.signed.verify(&candidate.key, sent.signature).is_err() {
+    // The hinted key first. Two walks through one loop are less code than two iterators chained.
+    for turn in [Turn::Hinted, Turn::Others] {
+        if turn == Turn::Hinted && hint.is_none() {
             continue;
         }
-        let by = SignedBy::key(candidate.key.id());
-        #[cfg(feature = "keyless")]
-        let (by, told) = witness_key(by, &candidate, sent, keys, now, operations, work)?;
-        #[cfg(not(feature = "keyless"))]
-        let (told, _nothing) = (None, (now, &mut *work));
-        match keys.state(&candidate, &by) {
-            SignerState::Usable => return Ok((candidate.position, by)),
-            SignerState::Unwitnessed => unusable = unusable.or(told),
-            state => unusable = unusable.or(Some(Error::Signer(state))),
+        for candidate in keys.keys() {
+            if (hint == Some(candidate.key.id())) != (turn == Turn::Hinted) {
+                continue;
+            }
+            let cost = sent.signed.operations(&candidate.key);
+            operations.spend(cost).map_err(|Exhausted| Error::Budget)?;
+            if sent.signed.verify(&candidate.key, sent.signature).is_err() {
+                continue;
+            }
+            let by = SignedBy::key(candidate.key.id());
+            #[cfg(feature = "keyless")]
+            let (by, told) = witness_key(by, &candidate, sent, keys, now, operations, work)?;
+            #[cfg(not(feature = "keyless"))]
+            let (told, _nothing) = (None, (now, &mut *work));
+            match keys.state(&candidate, &by) {
+                SignerState::Usable => return Ok((candidate.position, by)),
+                SignerState::Unwitnessed => unusable = unusable.or(told),
+                state => unusable = unusable.or(Some(Error::Signer(state))),
+            }
         }
     }
     Err(unusable.unwrap_or(Error::NoKey))

@@ -12,6 +12,8 @@ use super::trust::{Payload, Rule, authority};
 const VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v0.2";
 const OPENVEX: &str = "https://openvex.dev/ns/v0.2.0";
+const SPDX: &str = "https://spdx.dev/Document";
+const CYCLONEDX: &str = "https://cyclonedx.org/bom";
 const COMMIT: &str = "c27d339ee6075c1f744c5d4b200f7901aad2c369";
 
 /// All cases.
@@ -21,6 +23,7 @@ pub(crate) fn all(forge: &Forge<'_>, m: &Material) -> Result<Vec<Draft>, Error> 
     drafts.extend(attest.reports()?);
     drafts.extend(attest.ages()?);
     drafts.extend(attest.provenance()?);
+    drafts.extend(attest.packages()?);
     Ok(drafts)
 }
 
@@ -75,6 +78,7 @@ struct Asks<'r> {
     max_age: &'r str,
     vulnerabilities: &'r str,
     provenance: &'r str,
+    packages: &'r str,
     condition: &'r str,
 }
 
@@ -86,6 +90,7 @@ impl Default for Asks<'_> {
             max_age: "null",
             vulnerabilities: "null",
             provenance: "null",
+            packages: "null",
             condition: "null",
         }
     }
@@ -93,9 +98,9 @@ impl Default for Asks<'_> {
 
 impl Asks<'_> {
     fn text(&self) -> String {
-        let Self { kind, signed_by, max_age, vulnerabilities, provenance, condition } = self;
+        let Self { kind, signed_by, max_age, vulnerabilities, provenance, packages, condition } = self;
         format!(
-            r#"{{"types":["{kind}"],"signed_by":[{signed_by}],"covered":false,"max_age":{max_age},"max_age_at":"first","vulnerabilities":{vulnerabilities},"provenance":{provenance},"packages":null,"condition":{condition}}}"#
+            r#"{{"types":["{kind}"],"signed_by":[{signed_by}],"covered":false,"max_age":{max_age},"max_age_at":"first","vulnerabilities":{vulnerabilities},"provenance":{provenance},"packages":{packages},"condition":{condition}}}"#
         )
     }
 }
@@ -162,7 +167,7 @@ impl Attest<'_, '_> {
         let of_another =
             self.report(&m.release, Report { digest: Some(&format!("sha256:{nothing}")), ..CLEAN })?;
         let no_report = self.signed(&m.release, VULN, r#"{"scanner":{"result":[]}}"#)?;
-        let twice = self.report_predicate(CLEAN).replacen("\"scanner\"", "\"scanner\":{},\"scanner\"", 1);
+        let twice = self.report_predicate(CLEAN).replacen("\"metadata\"", "\"scanner\":{},\"metadata\"", 1);
         let twice = self.signed(&m.release, VULN, &twice)?;
         let vex = format!(
             r#"{{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://golden.example/vex","author":"golden","timestamp":"2026-05-27T20:26:40Z","version":1,"statements":[{{"vulnerability":{{"name":"CVE-2026-1"}},"products":[{{"@id":"pkg:oci/app@{}"}}],"status":"not_affected","justification":"vulnerable_code_not_present"}}]}}"#,
@@ -310,6 +315,29 @@ impl Attest<'_, '_> {
             ),
             case("build-from-two-sources", "deny provenance-contradiction app", &[], &two_sources),
             case("build-for-another-platform", "deny platform-missing app", &[], &other_platform),
+        ])
+    }
+
+    fn packages(&self) -> Result<Vec<Draft>, Error> {
+        let spdx = r#"{"spdxVersion":"SPDX-2.3","creationInfo":{"created":"2026-05-27T20:26:40Z","creators":["Tool: golden"]},"packages":[{"name":"log4j-core","versionInfo":"2.14.1","licenseConcluded":"Apache-2.0","licenseDeclared":"Apache-2.0","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"}]}]}"#;
+        let cyclonedx = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"event-stream","version":"3.3.6","purl":"pkg:npm/event-stream@3.3.6","licenses":[{"license":{"id":"AGPL-3.0-only"}}]}]}"#;
+        let spdx = self.signed(&self.m.release, SPDX, spdx)?;
+        let cyclonedx = self.signed(&self.m.release, CYCLONEDX, cyclonedx)?;
+        let no_list = self.signed(&self.m.release, SPDX, r#"{"spdxVersion":"SPDX-2.3"}"#)?;
+        let case = |name, verdict, kind, packages: &str, piece: &Piece| {
+            self.case(name, verdict, &Asks { kind, packages, ..Asks::default() }.text(), &[piece])
+        };
+        let log4j = r#"{"deny":[{"name":"log4j-core","version":"2.14.*"}],"licenses":[]}"#;
+        let stream = r#"{"deny":[{"purl":"pkg:npm/event-stream@*"}],"licenses":[]}"#;
+        let agpl = r#"{"deny":[],"licenses":["AGPL-3.0*"]}"#;
+        let malformed = "deny predicate-malformed app";
+        Ok(vec![
+            case("package-that-is-not-denied", "allow signed app", SPDX, stream, &spdx),
+            case("package-denied-by-name", "deny package-denied app", SPDX, log4j, &spdx),
+            case("package-denied-by-purl", "deny package-denied app", CYCLONEDX, stream, &cyclonedx),
+            case("licence-that-is-not-denied", "allow signed app", SPDX, agpl, &spdx),
+            case("licence-denied", "deny license-denied app", CYCLONEDX, agpl, &cyclonedx),
+            case("list-of-packages-that-is-none", malformed, SPDX, log4j, &no_list),
         ])
     }
 }
