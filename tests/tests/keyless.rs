@@ -1,6 +1,8 @@
 //! Real signatures by an identity, and by a key with a log, as a node judges them: what is changed around them (the
 //! policy, the root, the time, a byte) changes the answer. The forged ones are minted elsewhere.
 
+#![expect(clippy::unwrap_used, reason = "a bundle that does not read fails its test")]
+
 use pullward_core::judge::Ruling;
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
