@@ -27,7 +27,7 @@ use pullward_core::verdict::Reason;
 use crate::evidence::inflight::Inflight;
 use crate::evidence::layout::Layout;
 use crate::evidence::{
-    Attached, Budget, EvidenceSource, Flow, Question as EvidenceQuestion, SourceError, Wanted,
+    Attached, Budget, EvidenceSource, Flow, Found, Question as EvidenceQuestion, SourceError, Wanted,
 };
 use crate::receipt::store::Receipts;
 #[cfg(feature = "network")]
@@ -177,6 +177,24 @@ impl Engine {
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         (verdict, others)
+    }
+
+    /// As [`Self::survey`], with evidence that is at hand already and is taken before that of any source. For
+    /// `pullward policy test`, which shows what a policy would say of an image that is still to be signed.
+    pub fn rehearse(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        given: Vec<Found>,
+        deadline: Instant,
+    ) -> Verdict {
+        let started = Instant::now();
+        let mut session = Session::open(believed, subject);
+        given.into_iter().for_each(|found| session.take(&Event::Found(found)));
+        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let mut verdict = session.close();
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
     }
 
     /// The verdict, and beside it every attestation that verifies, whole, each with its row in the verdict's evidence.

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod condition;
 pub mod config;
+pub mod conformance;
 pub mod containerd;
 pub mod decide;
 pub mod evidence;

@@ -4,6 +4,7 @@
 //! replay that ignored one would decide another question. Compatibility rule: a later version reads every earlier
 //! schema, or says which it cannot.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -156,6 +157,9 @@ struct RecordedFound {
     signature: Option<String>,
     /// The bytes in base64.
     content: String,
+    /// What cosign's annotations say about a certificate, a log and timestamps, where they say something.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
     /// For a statement of the image's own index: what chains it to the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chain: Option<RecordedChain>,
@@ -185,6 +189,7 @@ impl EventLog for Recorder {
                 manifest: found.manifest.to_string(),
                 signature: found.signature.clone(),
                 content: Base64::encode_string(&found.content),
+                annotations: found.keyless_annotations(),
                 chain: found.chain.as_ref().map(|chain| RecordedChain {
                     index: Base64::encode_string(&chain.index),
                     manifest: Base64::encode_string(&chain.manifest),
@@ -388,7 +393,7 @@ impl RecordedEvent {
                     digest,
                     manifest: Digest::parse(&found.manifest).map_err(|error| format!("manifest: {error}"))?,
                     artifact_type: String::new(),
-                    annotations: std::collections::BTreeMap::new(),
+                    annotations: found.annotations.clone(),
                     content,
                     signature: found.signature.clone(),
                     chain: found.chain.as_ref().map(RecordedChain::decode).transpose()?,

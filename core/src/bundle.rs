@@ -1,33 +1,42 @@
-//! The Sigstore bundle v0.3 (sigstore/protobuf-specs `sigstore_bundle.proto`) as cosign 3 writes it for key pairs:
-//! a key hint and one DSSE envelope.
+//! The Sigstore bundle (sigstore/protobuf-specs `sigstore_bundle.proto`), versions 0.1, 0.2 and 0.3: a signature, who
+//! made it, and what a log and timestamp authorities said about it.
 //!
-//! Log entries and timestamps inside are skipped: with a key of the trust bundle they add nothing that this
-//! version judges. Certificates and bare message signatures are refused by name, never ignored.
+//! Reading a bundle decides which of the members that exclude each other are there; it decodes and verifies nothing.
+//! Log entries and timestamps are found when somebody asks for them ([`Bundle::proofs`]): with a key that asks for no
+//! log they add nothing.
 
 use crate::dsse::{self, Envelope};
 use crate::encoding::{self, Alphabet};
-use crate::json::{self, UnknownKeys, Value};
+use crate::json::{self, Text, UnknownKeys, Value};
 use crate::signature::KeyId;
 
-/// Both spellings of version 0.3.
-const MEDIA_TYPES: [&str; 2] =
-    ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3"];
+/// The media types that are read. Version 0.3 has two spellings.
+const MEDIA_TYPES: [(&str, Version); 4] = [
+    ("application/vnd.dev.sigstore.bundle.v0.3+json", Version::V0_3),
+    ("application/vnd.dev.sigstore.bundle+json;version=0.3", Version::V0_3),
+    ("application/vnd.dev.sigstore.bundle+json;version=0.2", Version::V0_2),
+    ("application/vnd.dev.sigstore.bundle+json;version=0.1", Version::V0_1),
+];
 
 /// Why a bundle cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// Not JSON, or not this shape.
     Json(json::Error),
-    /// A media type other than version 0.3's.
+    /// Another media type than those of versions 0.1 to 0.3.
     Version,
     /// Not exactly one of the members that exclude each other.
     Content,
-    /// Signed by a certificate, which this version does not verify.
+    /// Signed by a certificate where nobody asks for one, or with certificates in the form of another version: one
+    /// certificate is version 0.3's, a chain that of those before.
     Certificate,
     /// A signature over the artifact itself, which says nothing about an image.
     MessageSignature,
     /// The envelope inside is wrong.
     Envelope(dsse::Error),
+    /// The signature over an artifact is not base64, or longer than any signature.
+    #[cfg(feature = "keyless")]
+    Signature(encoding::Error),
 }
 
 impl From<json::Error> for Error {
@@ -36,13 +45,69 @@ impl From<json::Error> for Error {
     }
 }
 
+/// The version of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 0.1: a log's promise is enough.
+    V0_1,
+    /// 0.2: a log has to prove inclusion.
+    V0_2,
+    /// 0.3: one certificate, and no chain.
+    V0_3,
+}
+
 /// A bundle, read and not verified.
 #[derive(Debug, Clone, Copy)]
 pub struct Bundle<'a> {
-    /// Names the key that may have signed. Helps to try that one first; decides nothing.
-    pub hint: Option<KeyId>,
-    /// The envelope.
-    pub envelope: Envelope<'a>,
+    version: Version,
+    material: Value<'a>,
+    signer: SentSigner<'a>,
+    content: Content<'a>,
+}
+
+/// Who is said to have signed.
+#[derive(Debug, Clone, Copy)]
+pub enum SentSigner<'a> {
+    /// A key pair. The hint names the key that may have signed: it helps to try that one first, and decides nothing.
+    Key(Option<KeyId>),
+    /// A certificate.
+    Certificate(SentChain<'a>),
+}
+
+/// A certificate, and in versions before 0.3 others that may lead from it to an authority.
+#[derive(Debug, Clone, Copy)]
+pub enum SentChain<'a> {
+    /// One certificate.
+    #[doc(hidden)]
+    One(Value<'a>),
+    /// A list, the signer's first.
+    #[doc(hidden)]
+    Several(Value<'a>),
+}
+
+/// What was signed, and the signature.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// An envelope with its one signature.
+    Envelope(Envelope<'a>),
+    /// A signature over an artifact that is not in the bundle. It does not say that an image is signed.
+    Message(MessageSignature<'a>),
+}
+
+/// A signature over an artifact that is not in the bundle.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageSignature<'a> {
+    value: Value<'a>,
+}
+
+/// What stands beside a signature: log entries and timestamps, each list as it is.
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy)]
+pub struct Proofs<'a> {
+    /// `tlogEntries`.
+    pub entries: Option<Value<'a>>,
+    /// `timestampVerificationData.rfc3161Timestamps`.
+    pub timestamps: Option<Value<'a>>,
 }
 
 impl<'a> Bundle<'a> {
@@ -53,32 +118,175 @@ impl<'a> Bundle<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let object = json::parse(bytes)?.object()?;
         let names = ["mediaType", "verificationMaterial", "dsseEnvelope", "messageSignature"];
-        let [media_type, material, envelope, message_signature] = object.fields(names, UnknownKeys::Skip)?;
+        let [media_type, material, envelope, message] = object.fields(names, UnknownKeys::Skip)?;
         let media_type = media_type.ok_or(json::Error::MissingKey("mediaType"))?.string()?;
-        if !MEDIA_TYPES.into_iter().any(|known| media_type.is(known)) {
-            return Err(Error::Version);
+        let known = MEDIA_TYPES.into_iter().find(|(known, _)| media_type.is(known));
+        let (_, version) = known.ok_or(Error::Version)?;
+        let material = material.ok_or(json::Error::MissingKey("verificationMaterial"))?;
+        let signer = read_signer(material, version)?;
+        let content = match (present(envelope), present(message)) {
+            (Some(envelope), None) => Content::Envelope(Envelope::read(envelope).map_err(Error::Envelope)?),
+            (None, Some(value)) => Content::Message(MessageSignature { value }),
+            _ => return Err(Error::Content),
+        };
+        Ok(Self { version, material, signer, content })
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Who is said to have signed.
+    #[must_use]
+    pub fn signer(&self) -> SentSigner<'a> {
+        self.signer
+    }
+
+    /// What was signed.
+    #[must_use]
+    pub fn content(&self) -> Content<'a> {
+        self.content
+    }
+
+    /// The envelope: the only content that can say something about an image.
+    ///
+    /// # Errors
+    /// [`Error::MessageSignature`].
+    pub fn envelope(&self) -> Result<Envelope<'a>, Error> {
+        match self.content {
+            Content::Envelope(envelope) => Ok(envelope),
+            Content::Message(_) => Err(Error::MessageSignature),
         }
-        let hint = read_material(material.ok_or(json::Error::MissingKey("verificationMaterial"))?)?;
-        match (present(envelope), present(message_signature)) {
-            (Some(envelope), None) => {
-                Ok(Self { hint, envelope: Envelope::read(envelope).map_err(Error::Envelope)? })
+    }
+
+    /// The whole of `verificationMaterial`.
+    #[must_use]
+    pub fn material(&self) -> Value<'a> {
+        self.material
+    }
+
+    /// Log entries and timestamps.
+    ///
+    /// # Errors
+    /// [`Error::Json`].
+    #[cfg(feature = "keyless")]
+    pub fn proofs(&self) -> Result<Proofs<'a>, Error> {
+        let names = ["tlogEntries", "timestampVerificationData"];
+        let [entries, data] = self.material.object()?.fields(names, UnknownKeys::Skip)?;
+        let timestamps = match present(data) {
+            Some(data) => {
+                let [timestamps] = data.object()?.fields(["rfc3161Timestamps"], UnknownKeys::Skip)?;
+                present(timestamps)
             }
-            (None, Some(_)) => Err(Error::MessageSignature),
-            _ => Err(Error::Content),
-        }
+            None => None,
+        };
+        Ok(Proofs { entries: present(entries), timestamps })
     }
 }
 
-fn read_material(value: Value<'_>) -> Result<Option<KeyId>, Error> {
+#[cfg(feature = "keyless")]
+impl<'a> SentChain<'a> {
+    /// The certificates in base64, the signer's first.
+    ///
+    /// # Errors
+    /// [`Error::Json`], here or with each of them. Where there is none, that is said by whoever asks for the first.
+    pub fn certificates(&self) -> Result<impl Iterator<Item = Result<Text<'a>, Error>> + use<'a>, Error> {
+        let (one, several) = match self {
+            Self::One(value) => (Some(*value), None),
+            Self::Several(value) => {
+                let [certificates] = value.object()?.fields(["certificates"], UnknownKeys::Skip)?;
+                (None, present(certificates).map(Value::array).transpose()?)
+            }
+        };
+        let values = one.map(Ok).into_iter().chain(several.into_iter().flatten());
+        Ok(values.map(|value| {
+            let [raw] = value?.object()?.fields(["rawBytes"], UnknownKeys::Skip)?;
+            Ok(present(raw).ok_or(json::Error::MissingKey("rawBytes"))?.string()?)
+        }))
+    }
+}
+
+impl<'a> MessageSignature<'a> {
+    /// All of it.
+    #[must_use]
+    pub fn value(&self) -> Value<'a> {
+        self.value
+    }
+}
+
+#[cfg(feature = "keyless")]
+impl MessageSignature<'_> {
+    /// The signature's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Json`] and [`Error::Signature`].
+    pub fn signature(&self) -> Result<dsse::SignatureBytes, Error> {
+        let [signature] = self.value.object()?.fields(["signature"], UnknownKeys::Skip)?.map(present);
+        let text = signature.ok_or(json::Error::MissingKey("signature"))?.string()?;
+        let bytes = text.chars().map(|c| u8::try_from(c).unwrap_or(u8::MAX));
+        dsse::SignatureBytes::from_base64(bytes, Alphabet::Standard).map_err(Error::Signature)
+    }
+
+    /// The digest that the signer says the artifact has: not signed, a hint. Still, one that is there and is another
+    /// artifact's contradicts the whole (T-16). `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Json`]; [`Error::Content`] for a digest that is not one of its algorithm.
+    pub fn digest(&self) -> Result<Option<SentDigest>, Error> {
+        let [digest] = self.value.object()?.fields(["messageDigest"], UnknownKeys::Skip)?.map(present);
+        let Some(digest) = digest else { return Ok(None) };
+        let names = ["algorithm", "digest"];
+        let [algorithm, digest] = digest.object()?.fields(names, UnknownKeys::Skip)?.map(present);
+        let text = digest.ok_or(json::Error::MissingKey("digest"))?.string()?;
+        let mut bytes = [0_u8; 64];
+        let digits = text.chars().map(|c| u8::try_from(c).unwrap_or(u8::MAX));
+        let length = encoding::base64(digits, Alphabet::Standard, &mut bytes).map_err(|_| Error::Content)?;
+        let algorithm = algorithm.ok_or(json::Error::MissingKey("algorithm"))?.string()?;
+        let expected = [("SHA2_256", 32), ("SHA2_384", 48), ("SHA2_512", 64)];
+        if !expected.into_iter().any(|(name, expected)| algorithm.is(name) && length == expected) {
+            return Err(Error::Content);
+        }
+        Ok(Some(SentDigest { bytes, length }))
+    }
+}
+
+/// A digest that a bundle says an artifact has; its length says of which hash of the SHA-2 family.
+#[cfg(feature = "keyless")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentDigest {
+    bytes: [u8; 64],
+    length: usize,
+}
+
+#[cfg(feature = "keyless")]
+impl SentDigest {
+    /// Its 32, 48 or 64 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+fn read_signer(value: Value<'_>, version: Version) -> Result<SentSigner<'_>, Error> {
     let names = ["publicKey", "certificate", "x509CertificateChain"];
     let [key, certificate, chain] = value.object()?.fields(names, UnknownKeys::Skip)?;
     match (present(key), present(certificate), present(chain)) {
+        // Nobody has written those for key pairs.
+        (Some(_), None, None) if version != Version::V0_3 => Err(Error::Version),
         (Some(key), None, None) => {
             let [hint] = key.object()?.fields(["hint"], UnknownKeys::Skip)?;
-            Ok(match present(hint) {
+            Ok(SentSigner::Key(match present(hint) {
                 Some(hint) => read_hint(hint.string()?),
                 None => None,
-            })
+            }))
+        }
+        (None, Some(certificate), None) if version == Version::V0_3 => {
+            Ok(SentSigner::Certificate(SentChain::One(certificate)))
+        }
+        (None, None, Some(chain)) if version != Version::V0_3 => {
+            Ok(SentSigner::Certificate(SentChain::Several(chain)))
         }
         (None, Some(_), None) | (None, None, Some(_)) => Err(Error::Certificate),
         _ => Err(Error::Content),
@@ -86,7 +294,7 @@ fn read_material(value: Value<'_>) -> Result<Option<KeyId>, Error> {
 }
 
 /// Hints of another form are normal: they only help.
-fn read_hint(text: json::Text<'_>) -> Option<KeyId> {
+fn read_hint(text: Text<'_>) -> Option<KeyId> {
     let mut id = [0; 32];
     let length = encoding::base64(text.plain()?.bytes(), Alphabet::Standard, &mut id).ok()?;
     (length == id.len()).then_some(KeyId(id))
@@ -99,7 +307,7 @@ fn present(value: Option<Value<'_>>) -> Option<Value<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bundle, Error};
+    use super::{Bundle, Error, SentSigner};
     use crate::dsse;
     use crate::json;
 
@@ -108,7 +316,12 @@ mod tests {
     const GOOD: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},"tlogEntries":[]},"dsseEnvelope":{"payload":"","payloadType":"t","signatures":[{"sig":"AA=="}]}}"#;
 
     fn read(text: &str) -> Result<bool, Error> {
-        Bundle::read(text.as_bytes()).map(|bundle| bundle.hint.is_some())
+        let bundle = Bundle::read(text.as_bytes())?;
+        bundle.envelope()?;
+        match bundle.signer() {
+            SentSigner::Key(hint) => Ok(hint.is_some()),
+            SentSigner::Certificate(_) => Err(Error::Certificate),
+        }
     }
 
     #[test]

@@ -14,13 +14,19 @@ use crate::json::Text;
 /// of the same reach matches.
 #[must_use]
 pub fn matches(glob: &str, text: Text<'_>) -> bool {
-    matches_chars(glob, text.chars())
+    matches_chars(glob, text.chars(), |glob, text| glob == text)
 }
 
 /// The same for a name that is not out of a JSON text.
 #[must_use]
 pub fn matches_str(glob: &str, text: &str) -> bool {
-    matches_chars(glob, text.chars())
+    matches_chars(glob, text.chars(), |glob, text| glob == text)
+}
+
+/// The same where the case of ASCII letters does not count.
+#[must_use]
+pub fn matches_any_case(glob: &str, text: &str) -> bool {
+    matches_chars(glob, text.chars(), |glob, text| glob.eq_ignore_ascii_case(&text))
 }
 
 /// Where a star stands: what follows it in the glob, and the text that it has not swallowed yet.
@@ -29,7 +35,11 @@ struct Star<'g, I> {
     text: I,
 }
 
-fn matches_chars<I: Iterator<Item = char> + Clone>(mut glob: &str, mut text: I) -> bool {
+fn matches_chars<I: Iterator<Item = char> + Clone>(
+    mut glob: &str,
+    mut text: I,
+    same: impl Fn(char, char) -> bool,
+) -> bool {
     // The last `**` and, behind it, the last `*`. A later `**` makes both before it moot: what it can swallow
     // includes whatever they could.
     let mut wide: Option<Star<'_, I>> = None;
@@ -50,7 +60,7 @@ fn matches_chars<I: Iterator<Item = char> + Clone>(mut glob: &str, mut text: I) 
         let mut found = text.clone();
         match (wanted.next(), found.next()) {
             (None, None) => return true,
-            (Some(wanted_char), Some(found_char)) if wanted_char == found_char => {
+            (Some(wanted_char), Some(found_char)) if same(wanted_char, found_char) => {
                 glob = wanted.as_str();
                 text = found;
                 continue;
@@ -77,7 +87,7 @@ fn matches_chars<I: Iterator<Item = char> + Clone>(mut glob: &str, mut text: I) 
 
 #[cfg(test)]
 mod tests {
-    use super::matches_str;
+    use super::{matches_any_case, matches_str};
 
     #[test]
     fn one_star_stays_within_a_segment_and_two_do_not() {
@@ -103,6 +113,15 @@ mod tests {
         assert!(!matches_str("A", "a"));
         assert!(!matches_str("a*", "ba"));
         assert!(matches_str("***a", "xya"));
+    }
+
+    #[test]
+    fn case_counts_unless_asked_otherwise() {
+        assert!(matches_any_case("AGPL-3.0*", "agpl-3.0-only"));
+        assert!(matches_any_case("agpl-*-ONLY", "AGPL-3.0-only"));
+        assert!(!matches_any_case("AGPL-3.0*", "AGPL/3.0"));
+        assert!(!matches_any_case("\u{130}", "i"));
+        assert!(!matches_str("AGPL", "agpl"));
     }
 
     #[test]

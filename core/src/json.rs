@@ -114,6 +114,18 @@ impl<'a> Value<'a> {
         Ok(Items { cursor })
     }
 
+    /// The item of this array that begins at `position`, as [`Items::position`] said.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] for anything but an array, [`Error::Syntax`] for a position outside of it. A position
+    /// that is another array's yields another value or an error.
+    pub fn item_at(self, position: usize) -> Result<Self, Error> {
+        if !self.text.starts_with('[') {
+            return Err(Error::WrongType);
+        }
+        Cursor { text: self.text, at: position }.take_value()
+    }
+
     /// A string.
     ///
     /// # Errors
@@ -209,6 +221,15 @@ pub struct Items<'a> {
     cursor: Cursor<'a>,
 }
 
+impl Items<'_> {
+    /// Where the next item begins, in bytes from the start of the array: what [`Value::item_at`] takes. Four bytes
+    /// remember an item where a [`Value`] takes sixteen.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.cursor.at
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Result<Value<'a>, Error>;
 
@@ -244,6 +265,13 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn raw(self) -> &'a str {
         self.raw
+    }
+
+    /// Whether both strings are the same characters, however each is escaped.
+    #[must_use]
+    pub fn same(self, other: Text<'_>) -> bool {
+        self.raw == other.raw
+            || (self.plain().is_none() || other.plain().is_none()) && self.chars().eq(other.chars())
     }
 
     /// Bytes that the string takes in the text, escapes as they are: never less than it takes decoded.
@@ -498,6 +526,30 @@ mod tests {
         for text in ["18446744073709551616", "-1", "1.0", "1e3", "true", "\"1\"", "null"] {
             assert_eq!(number(text), Err(Error::NotUnsigned), "{text}");
         }
+    }
+
+    #[test]
+    fn an_item_is_found_again_by_its_position() {
+        let array = parse(b"[ 1 ,\"a]\",{\"b\":[2]}]").unwrap();
+        let mut items = array.array().unwrap();
+        loop {
+            let position = items.position();
+            let Some(item) = items.next() else { break };
+            assert_eq!(array.item_at(position), item);
+        }
+        assert!(matches!(array.item_at(1000).map(|value| value.text().len()), Ok(0) | Err(_)));
+        assert_eq!(parse(b"{}").unwrap().item_at(1), Err(Error::WrongType));
+    }
+
+    #[test]
+    fn strings_are_the_same_however_they_are_escaped() {
+        let text = |text: &'static str| parse(text.as_bytes()).unwrap().string().unwrap();
+        assert!(text(r#""a/b""#).same(text(r#""a\/b""#)));
+        assert!(text(r#""a""#).same(text(r#""a""#)));
+        assert!(!text(r#""a""#).same(text(r#""b""#)));
+        assert!(!text(r#""\u0061""#).same(text(r#""b""#)));
+        assert_eq!(text(r#""Tool: x""#).strip_prefix("Tool: ").map(super::Text::raw), Some("x"));
+        assert_eq!(text(r#""Tool: x""#).strip_prefix("tool: "), None);
     }
 
     #[test]

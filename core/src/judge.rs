@@ -10,6 +10,7 @@
 mod asked;
 #[cfg(feature = "predicate")]
 mod clerk;
+mod signers;
 
 use crate::buildkit;
 use crate::json::Text;
@@ -19,9 +20,9 @@ use crate::operations::Operations;
 use crate::reference::Reference;
 use crate::signature::{KeyId, PublicKey};
 use crate::time::UnixTime;
-use crate::trust::{AfterExpiry, Authority, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
+use crate::trust::{AfterExpiry, IndexMode, Mode, Namespaces, Rule, TrustBundle, TrustError};
 use crate::verdict::Reason;
-use crate::verify::{self, CandidateKey, Claim, Evidence, KeyState, Keyring, Verified};
+use crate::verify::{self, Claim, Evidence, Signer, Verified};
 #[cfg(feature = "predicate")]
 use crate::{
     predicate::{Attestation, Context},
@@ -29,9 +30,10 @@ use crate::{
 };
 
 #[cfg(feature = "predicate")]
-use asked::{Asked, Offered, Scales, Signer, VexClaims, Weighed};
+use asked::{Asked, Offered, Scales, VexClaims, Voucher, Weighed};
 #[cfg(feature = "predicate")]
 pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, Vouched};
+use signers::{OnlyKey, Roots, RuleKeys};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -80,9 +82,18 @@ pub struct Outcome<'a> {
     pub authority: Option<&'a str>,
     /// The key that signed, where a trusted one did.
     pub key: Option<KeyId>,
+    /// Whom the certificate that signed is for, where a trusted root vouches for one: `issuer subject`.
+    #[cfg(feature = "keyless")]
+    pub identity: Option<IdentityName>,
+    /// The latest time at which the signature was there, where a trusted root vouches for one.
+    pub time: Option<UnixTime>,
     /// The predicate type of a verified statement that is no image signature; cut where it is longer.
     pub predicate_type: Option<heapless::String<128>>,
 }
+
+/// Issuer and subject of a certificate, with a blank between.
+#[cfg(feature = "keyless")]
+pub type IdentityName = heapless::String<{ 2 * limits::IDENTITY_BYTES + 1 }>;
 
 /// Whether a piece of evidence counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +163,6 @@ pub struct Judge<'a> {
     trust: Trust<'a>,
     digest: Digest,
     allowed_at: Option<UnixTime>,
-    #[cfg(feature = "predicate")]
     time: UnixTime,
     #[cfg(feature = "predicate")]
     platform: &'a str,
@@ -180,6 +190,7 @@ struct Candidate<'a> {
     signed: u64,
     /// The most telling rejection so far.
     rejection: Option<Reason>,
+    roots: Roots,
     #[cfg(feature = "predicate")]
     asked: Asked<'a>,
 }
@@ -194,7 +205,6 @@ impl<'a> Judge<'a> {
             trust,
             digest: question.digest,
             allowed_at: question.allowed_at,
-            #[cfg(feature = "predicate")]
             time: match trust {
                 Trust::Bundle(bundle) => question.time.max(bundle.index().issued()),
                 Trust::Key(_) => question.time,
@@ -249,7 +259,7 @@ impl<'a> Judge<'a> {
             if namespaces == Namespaces::Excluded {
                 continue;
             }
-            if let Err(reason) = self.push(Candidate::of_rule(rule)?) {
+            if let Err(reason) = self.push(Candidate::of_rule(rule, bundle)?) {
                 return Ok(Some(reason));
             }
             if namespaces != Namespaces::Unknown {
@@ -270,8 +280,16 @@ impl<'a> Judge<'a> {
         if open { Needs::Evidence } else { Needs::Nothing }
     }
 
+    /// Bytes of scratch that offering a piece of evidence needs: its own, and room for the trusted roots of the rules'
+    /// authorities.
+    #[must_use]
+    pub fn scratch_bytes(&self, evidence: &Evidence<'_>) -> usize {
+        let roots = self.candidates.iter().map(|candidate| candidate.roots.scratch_bytes()).max();
+        evidence.scratch_bytes().saturating_add(roots.unwrap_or(0))
+    }
+
     /// Verifies one piece of evidence and counts what it adds. `source` is the digest of the evidence itself;
-    /// `scratch` needs [`Evidence::scratch_bytes`]. Conditions that the core cannot evaluate are not met.
+    /// `scratch` needs [`Judge::scratch_bytes`]. Conditions that the core cannot evaluate are not met.
     pub fn offer(&mut self, evidence: &Evidence<'_>, source: &Digest, scratch: &mut [u8]) -> Outcome<'a> {
         #[cfg(feature = "predicate")]
         return self.offer_with(evidence, source, scratch, &mut NoClerk);
@@ -299,7 +317,7 @@ impl<'a> Judge<'a> {
             let offered = Offered {
                 attestation: Attestation { predicate_type, predicate },
                 statement: verified.content(),
-                signer: Signer::Key(verified.key()),
+                voucher: Voucher::Signature(verified.by()),
             };
             clerk.statement(&Noted {
                 attestation: offered.attestation,
@@ -343,7 +361,7 @@ impl<'a> Judge<'a> {
         let offered = Offered {
             attestation: Attestation { predicate_type: statement.predicate_type(), predicate },
             statement: chain.statement,
-            signer: Signer::Index,
+            voucher: Voucher::Index,
         };
         clerk.statement(&Noted {
             attestation: offered.attestation,
@@ -423,10 +441,10 @@ impl<'a> Judge<'a> {
             let verified = match (self.trust, candidate.rule) {
                 (Trust::Bundle(bundle), Some(rule)) => {
                     let keys = candidate.keys(bundle, rule, self.allowed_at);
-                    verify::verify(evidence, &self.digest, &keys, operations, scratch)
+                    verify::verify(evidence, &self.digest, &keys, self.time, operations, scratch)
                 }
                 (Trust::Key(key), _) => {
-                    verify::verify(evidence, &self.digest, &OnlyKey(key), operations, scratch)
+                    verify::verify(evidence, &self.digest, &OnlyKey(key), self.time, operations, scratch)
                 }
                 (Trust::Bundle(_), None) => continue,
             };
@@ -525,6 +543,7 @@ impl<'a> Candidate<'a> {
             fixed: None,
             signed: 0,
             rejection: None,
+            roots: Roots::default(),
             #[cfg(feature = "predicate")]
             asked: Asked::of_nothing(),
         }
@@ -534,7 +553,7 @@ impl<'a> Candidate<'a> {
         Self { fixed: Some(Reason::NoRule), ..Self::of_key() }
     }
 
-    fn of_rule(rule: Rule<'a>) -> Result<Self, TrustError> {
+    fn of_rule(rule: Rule<'a>, bundle: TrustBundle<'a>) -> Result<Self, TrustError> {
         let fixed = match rule.mode() {
             Mode::Allow => Some(Reason::AllowedByRule),
             Mode::Deny => Some(Reason::DeniedByRule),
@@ -547,16 +566,21 @@ impl<'a> Candidate<'a> {
             }
             Mode::Enforce | Mode::Audit => None,
         };
-        Ok(Self {
+        let mut candidate = Self {
             rule: Some(rule),
             mode: rule.mode(),
             at_least: rule.at_least(),
             fixed,
             signed: 0,
             rejection: None,
+            roots: Roots::default(),
             #[cfg(feature = "predicate")]
             asked: Asked::of_rule(&rule)?,
-        })
+        };
+        if fixed.is_none() {
+            candidate.roots = candidate.keys(bundle, rule, None).find_roots()?;
+        }
+        Ok(candidate)
     }
 
     /// The keys that may have signed something of use to a rule.
@@ -565,6 +589,7 @@ impl<'a> Candidate<'a> {
         RuleKeys {
             bundle,
             allowed_at,
+            roots: self.roots,
             #[cfg(feature = "predicate")]
             signers: self.asked.signers.clone(),
             #[cfg(not(feature = "predicate"))]
@@ -602,7 +627,20 @@ impl<'a> Candidate<'a> {
             Trust::Bundle(_) => self.signer(usize::from(verified.position())),
             Trust::Key(_) => None,
         };
-        outcome.key = Some(verified.key());
+        match verified.by().signer() {
+            Signer::Key(key) => outcome.key = Some(*key),
+            #[cfg(feature = "keyless")]
+            Signer::Certificate(certified) => {
+                let (issuer, subject) = certified.names();
+                let mut name = IdentityName::new();
+                // Both are within their bounds, as verification has seen.
+                let _fits = [issuer, " ", subject].into_iter().try_for_each(|part| name.push_str(part));
+                outcome.identity = Some(name);
+            }
+            #[cfg(not(feature = "keyless"))]
+            Signer::Certificate(_) => {}
+        }
+        outcome.time = verified.by().time();
         match verified.claim() {
             Claim::ImageSignature if self.may_sign(verified.position()) => {
                 self.signed |= 1_u64.wrapping_shl(u32::from(verified.position()));
@@ -709,105 +747,15 @@ fn cut(predicate_type: Text<'_>) -> heapless::String<128> {
 
 impl Outcome<'_> {
     fn of(standing: Standing) -> Self {
-        Self { standing, authority: None, key: None, predicate_type: None }
-    }
-}
-
-/// The keys that a rule asks for, and what the bundle says of each.
-///
-/// Everything here was read once when the bundle was opened. Should a name or key not read now, it is left out, and
-/// should a revocation not, it holds: both can only deny.
-struct RuleKeys<'a> {
-    bundle: TrustBundle<'a>,
-    allowed_at: Option<UnixTime>,
-    #[cfg(feature = "predicate")]
-    signers: crate::trust::Signers<'a>,
-    #[cfg(not(feature = "predicate"))]
-    rule: Rule<'a>,
-}
-
-impl<'a> RuleKeys<'a> {
-    #[cfg(feature = "predicate")]
-    fn names(&self) -> impl Iterator<Item = Option<&'a str>> {
-        self.signers.iter().map(|name| Some(*name))
-    }
-
-    #[cfg(not(feature = "predicate"))]
-    fn names(&self) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
-        self.rule.signed_by().ok().into_iter().flatten().map(Result::ok)
-    }
-
-    fn authorities(&self) -> impl Iterator<Item = Option<Authority<'a>>> {
-        let bundle = self.bundle;
-        self.names().map(move |name| name.and_then(|name| bundle.authority(name).ok()))
-    }
-}
-
-/// Whether a key counts as an authority's, all told. What cannot be read is revoked: that can only deny.
-fn key_state(
-    bundle: TrustBundle<'_>,
-    authority: &str,
-    key: KeyId,
-    state: KeyState,
-    allowed_at: Option<UnixTime>,
-) -> KeyState {
-    let revoked = bundle.revoked().and_then(|revoked| {
-        Ok(if revoked.has_key(key)? {
-            Some(KeyState::Revoked)
-        } else {
-            revoked.has_authority(authority)?.then_some(KeyState::AuthorityRevoked)
-        })
-    });
-    match revoked {
-        Err(_) => KeyState::Revoked,
-        Ok(Some(revoked)) => revoked,
-        Ok(None) if state == KeyState::Retired && allowed_at.is_some() => KeyState::Usable,
-        Ok(None) => state,
-    }
-}
-
-/// Whether an authority has this key, and it counts.
-#[cfg(feature = "predicate")]
-fn key_counts(bundle: TrustBundle<'_>, authority: &str, key: KeyId, allowed_at: Option<UnixTime>) -> bool {
-    let keys = bundle.authority(authority).and_then(|authority| authority.keys());
-    keys.into_iter().flatten().filter_map(Result::ok).any(|candidate| {
-        candidate.key.id() == key
-            && key_state(bundle, authority, key, candidate.state(), allowed_at) == KeyState::Usable
-    })
-}
-
-impl Keyring for RuleKeys<'_> {
-    fn keys(&self) -> impl Iterator<Item = CandidateKey> {
-        self.authorities().enumerate().flat_map(|(place, authority)| {
-            let keys = authority.and_then(|authority| authority.keys().ok());
-            keys.into_iter().flatten().filter_map(move |key| {
-                let key = key.ok()?;
-                let state = key.state();
-                Some(CandidateKey { position: u8::try_from(place).ok()?, key: key.key, state })
-            })
-        })
-    }
-
-    fn state(&self, candidate: &CandidateKey) -> KeyState {
-        match self.authorities().nth(usize::from(candidate.position)).flatten() {
-            Some(authority) => {
-                key_state(self.bundle, authority.name(), candidate.key.id(), candidate.state, self.allowed_at)
-            }
-            None => KeyState::Revoked,
+        Self {
+            standing,
+            authority: None,
+            key: None,
+            #[cfg(feature = "keyless")]
+            identity: None,
+            time: None,
+            predicate_type: None,
         }
-    }
-}
-
-/// The one key of `verify --key`.
-struct OnlyKey<'a>(&'a PublicKey);
-
-impl Keyring for OnlyKey<'_> {
-    fn keys(&self) -> impl Iterator<Item = CandidateKey> {
-        core::iter::once(CandidateKey { position: 0, key: self.0.clone(), state: KeyState::Usable })
-    }
-
-    fn state(&self, candidate: &CandidateKey) -> KeyState {
-        candidate.state
     }
 }
 
@@ -819,8 +767,28 @@ fn rank(reason: Reason) -> u8 {
         Reason::BundleVersion | Reason::CertificateUnsupported | Reason::MessageSignatureUnsupported => 3,
         Reason::EnvelopeSignatures | Reason::PayloadType | Reason::EvidenceRevoked => 4,
         Reason::UntrustedKey | Reason::AttestationSigner => 5,
+        Reason::CertificateMalformed | Reason::CertificateUntrusted | Reason::LogUnknown => 4,
+        Reason::SignatureInvalid
+        | Reason::LogEntryMissing
+        | Reason::LogEntryMismatch
+        | Reason::LogProofMissing
+        | Reason::LogEntryInvalid
+        | Reason::TimestampMissing
+        | Reason::TimestampInvalid
+        | Reason::SctMissing
+        | Reason::SctInvalid
+        | Reason::TimeOutsideCertificate
+        | Reason::TimeFromFuture => 5,
+        Reason::IdentityMismatch => 6,
         Reason::DigestMismatch => 7,
-        Reason::KeyRevoked | Reason::AuthorityRevoked | Reason::KeyRetired | Reason::KeyWindowNoTime => 8,
+        Reason::KeyRevoked
+        | Reason::AuthorityRevoked
+        | Reason::IdentityRevoked
+        | Reason::CertificateRevoked
+        | Reason::KeyRetired
+        | Reason::KeyWindowNoTime
+        | Reason::KeyWindowOutside
+        | Reason::TrustedRootInvalid => 8,
         Reason::PredicateMalformed | Reason::PredicateUnsupported | Reason::PlatformMissing => 6,
         Reason::AttestationNoTime | Reason::AttestationFromFuture => 7,
         Reason::AttestationTooOld => 8,

@@ -1,200 +1,34 @@
-//! Keyless signatures: from a certificate that somebody sent to one that counts.
+//! Keyless signatures, and keys with a log: what a trusted root has to say about a signature.
 //!
-//! [`verify_certificate`] holds a leaf against one trusted root, at all verified times: a path to an authority that is
-//! believed at each of them, an SCT where the root lists certificate logs, and an identity. What comes out,
-//! [`VerifiedCertificate`], cannot be made anywhere else; whoever wants the key of a signer or a name to hold against
-//! a policy gets both from it and from nowhere else.
+//! Three steps, each with a type that nothing else can make:
 //!
-//! What this does *not* do: verify the times (a log's or a timestamp authority's signature on them), the signature of
-//! the artifact, or whether the identity is one that the policy names.
+//! 1. [`witness`] asks the root's logs and timestamp authorities *when* a signature was there: [`Witnessed`].
+//! 2. [`verify_certificate`] holds the signer's certificate against the root at all of these times:
+//!    [`VerifiedCertificate`].
+//! 3. [`verify_signature`] puts them together with the signature itself: [`CertifiedSignature`].
+//!
+//! # What is asked for
+//!
+//! It follows from the root, and there is no word in a policy that asks for less:
+//!
+//! | the root lists | a signature needs |
+//! |---|---|
+//! | transparency logs | an entry in one of them: a proof, or in bundle 0.1 and cosign's annotations a promise |
+//! | certificate logs | an SCT of one of them |
+//! | timestamp authorities | a timestamp of one of them, unless a log has promised a time |
+//! | neither logs nor timestamp authorities | nothing can help: there is no time to hold a certificate against |
+//!
+//! Whoever runs a private instance without a log lists none in its root. What the root does list must verify wherever it
+//! is brought, all of it: one bad entry or timestamp beside a good one is a refusal (T-03, T-06, T-25). What the root does
+//! not list is not looked at; whoever sends evidence could as well have left it out.
+//!
+//! There is no clock here: times come from logs and authorities, and `now`, the time of the verdict, only says what would
+//! lie in the future (T-33).
 
-use crate::limits;
-use crate::operations::Operations;
-use crate::sct::{self, CertificateLogs};
-use crate::signature::PublicKey;
-use crate::time::UnixTime;
-use crate::trusted_root::{self, TrustedRoot};
-use crate::x509::fulcio::{Identity, IdentityError};
-use crate::x509::{self, Anchor, Certificate, Path, Purpose, verify_path};
+mod certificate;
+mod signature;
+mod witness;
 
-/// What to do with a certificate beside the leaf that names itself as its issuer. It is never an anchor (T-42).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SelfIssued {
-    /// A bundle of version 0.2 or later may not have one: refuse it.
-    Refuse,
-    /// A bundle of version 0.1 and cosign's annotation `dev.sigstore.cosign/chain` may end with one: leave the last
-    /// out, and refuse one in any other place.
-    LeaveOutLast,
-}
-
-/// Certificates as they were sent, and not believed.
-#[derive(Debug, Clone, Copy)]
-pub struct SentCertificates<'e, 'o> {
-    /// The signer's, in DER.
-    pub leaf: &'e [u8],
-    /// Others, in DER, that may lead from the leaf to an authority of the root.
-    pub others: &'o [&'o [u8]],
-    /// What to do with roots among the others.
-    pub self_issued: SelfIssued,
-}
-
-/// Why a certificate does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
-    /// A certificate cannot be read, or no path to an authority of the root holds.
-    Certificate(x509::Error),
-    /// More verified times than [`VERIFIED_TIMES`](limits::VERIFIED_TIMES).
-    TooManyTimes,
-    /// A verified time that has not come yet (T-33).
-    Future,
-    /// A certificate among the others that names itself as its issuer (T-42).
-    RootSent,
-    /// The root has no certificate authority (T-29).
-    NoAuthority,
-    /// The trusted root cannot be read.
-    TrustedRoot(trusted_root::Error),
-    /// The root lists certificate logs, and none of them has verifiably seen the certificate.
-    Sct(sct::Error),
-    /// The certificate does not say whom it is for.
-    Identity(IdentityError),
-}
-
-/// A certificate that counts: its path holds at every verified time, the root's certificate logs have seen it, and it
-/// says whom it is for.
-#[derive(Debug, Clone)]
-pub struct VerifiedCertificate<'e> {
-    certificate: Certificate<'e>,
-    key: PublicKey,
-    identity: Identity<'e>,
-    logs: Option<CertificateLogs>,
-}
-
-impl<'e> VerifiedCertificate<'e> {
-    /// The certificate: its serial number, for what is revoked, and its bytes, for what a log has rebuilt.
-    #[must_use]
-    pub fn certificate(&self) -> &Certificate<'e> {
-        &self.certificate
-    }
-
-    /// The key that it is for.
-    #[must_use]
-    pub fn key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    /// Whom it is for.
-    #[must_use]
-    pub fn identity(&self) -> &Identity<'e> {
-        &self.identity
-    }
-
-    /// The certificate logs that have seen it; `None` where the root lists none.
-    #[must_use]
-    pub fn logs(&self) -> Option<&CertificateLogs> {
-        self.logs.as_ref()
-    }
-}
-
-/// Holds a certificate against a trusted root at all of `times`, none of which may be after `now`.
-///
-/// The authorities of the root are asked one by one, each with its own certificates and those that were sent, so that
-/// none is believed outside its own window (T-26). `scratch` needs
-/// [`VERIFY_CERTIFICATE_BYTES`](limits::VERIFY_CERTIFICATE_BYTES).
-///
-/// # Errors
-/// [`Error`]; of several authorities, that of the one that came closest.
-pub fn verify_certificate<'e>(
-    sent: &SentCertificates<'e, '_>,
-    root: &TrustedRoot<'_>,
-    times: &[UnixTime],
-    now: UnixTime,
-    operations: &mut Operations,
-    scratch: &mut [u8],
-) -> Result<VerifiedCertificate<'e>, Error> {
-    if times.is_empty() {
-        return Err(Error::Certificate(x509::Error::NoTime));
-    }
-    if times.len() > limits::VERIFIED_TIMES {
-        return Err(Error::TooManyTimes);
-    }
-    if times.iter().any(|time| *time > now) {
-        return Err(Error::Future);
-    }
-    let leaf = Certificate::read(sent.leaf).map_err(Error::Certificate)?;
-    let others = read_others(sent)?;
-    let mut closest = Error::NoAuthority;
-    for authority in root.certificate_authorities() {
-        let authority = authority.map_err(Error::TrustedRoot)?;
-        let mut room = &mut *scratch;
-        let for_precertificate =
-            room.split_off_mut(..limits::PRECERTIFICATE_BYTES).ok_or(Error::Sct(sct::Error::Scratch))?;
-        let chain = authority.open(room).map_err(Error::TrustedRoot)?;
-        let path = find_path(&leaf, chain.below(), &others, chain.anchor(), times, operations);
-        let seen = path.map_err(Error::Certificate).and_then(|path| {
-            if !root.lists_certificate_logs() {
-                return Ok(None);
-            }
-            let logs = sct::verify(&leaf, path.issuer(), root, operations, for_precertificate);
-            logs.map(Some).map_err(Error::Sct)
-        });
-        match seen {
-            Ok(logs) => {
-                let key = leaf.public_key().map_err(Error::Certificate)?;
-                let identity = Identity::read(&leaf).map_err(Error::Identity)?;
-                return Ok(VerifiedCertificate { certificate: leaf, key, identity, logs });
-            }
-            Err(error) => {
-                if closeness(error) > closeness(closest) {
-                    closest = error;
-                }
-            }
-        }
-    }
-    Err(closest)
-}
-
-type Others<'o> = heapless::Vec<Certificate<'o>, { limits::PATH_LENGTH }>;
-
-fn read_others<'o>(sent: &SentCertificates<'_, 'o>) -> Result<Others<'o>, Error> {
-    let mut others = Others::new();
-    let mut rest = sent.others.iter().peekable();
-    while let Some(der) = rest.next() {
-        let certificate = Certificate::read(der).map_err(Error::Certificate)?;
-        if certificate.is_self_issued() {
-            match sent.self_issued {
-                SelfIssued::LeaveOutLast if rest.peek().is_none() => break,
-                SelfIssued::LeaveOutLast | SelfIssued::Refuse => return Err(Error::RootSent),
-            }
-        }
-        others.push(certificate).map_err(|_| Error::Certificate(x509::Error::TooManyCertificates))?;
-    }
-    Ok(others)
-}
-
-fn find_path<'a>(
-    leaf: &Certificate<'a>,
-    known: &[Certificate<'a>],
-    sent: &[Certificate<'a>],
-    anchor: &Anchor<'a>,
-    times: &[UnixTime],
-    operations: &mut Operations,
-) -> Result<Path<'a>, x509::Error> {
-    let mut candidates: heapless::Vec<Certificate<'a>, { limits::PATH_CANDIDATES }> = heapless::Vec::new();
-    // What the root has comes first; what was sent is often the same once more.
-    let news = sent.iter().filter(|other| !known.iter().any(|known| known.der() == other.der()));
-    for candidate in known.iter().chain(news) {
-        candidates.push(*candidate).map_err(|_| x509::Error::TooManyCertificates)?;
-    }
-    verify_path(leaf, &candidates, core::slice::from_ref(anchor), times, Purpose::CodeSigning, operations)
-}
-
-/// How far a certificate came: not to an authority, to one whose path does not hold, to its SCTs.
-fn closeness(error: Error) -> u8 {
-    match error {
-        Error::NoAuthority => 0,
-        Error::Certificate(x509::Error::UnknownIssuer) => 1,
-        Error::Certificate(x509::Error::Signature) => 2,
-        Error::Certificate(_) => 3,
-        _ => 4,
-    }
-}
+pub use certificate::{Error, SelfIssued, SentCertificates, VerifiedCertificate, verify_certificate};
+pub use signature::{CertifiedSignature, SentSignature, SignatureError, verify_signature};
+pub use witness::{SentProofs, WitnessError, Witnessed, witness};

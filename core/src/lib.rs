@@ -50,6 +50,7 @@ pub mod reference;
 #[cfg(feature = "keyless")]
 pub mod sct;
 pub mod signature;
+pub mod signed;
 pub mod simple_signing;
 #[cfg(feature = "keyless")]
 pub mod threshold;

@@ -165,6 +165,14 @@ pub const VERIFY_CERTIFICATE_BYTES: usize = CHAIN_BYTES + PRECERTIFICATE_BYTES;
 /// Most times that one signature is held to. Sigstore's signatures have one or two, of a log and a timestamp authority.
 pub const VERIFIED_TIMES: usize = 32;
 
+/// Scratch for asking a trusted root when a signature was there: one timestamp, decoded, and the certificates of one
+/// authority.
+pub const WITNESS_BYTES: usize = TIMESTAMP_BYTES + CHAIN_BYTES;
+
+/// Scratch for verifying one signature by a certificate against a trusted root, in bytes; what it is used for one after
+/// the other.
+pub const VERIFY_SIGNATURE_BYTES: usize = WITNESS_BYTES;
+
 /// Most SCTs in one certificate. Fulcio writes one; browsers ask for three.
 pub const SCTS: usize = 8;
 
@@ -205,6 +213,41 @@ pub const FINDING_PROBES: usize = 16;
 /// Longest package URL that is compared, in bytes: a name and version with qualifiers have under 300. The number is
 /// ours.
 pub const PURL_BYTES: usize = 1024;
+
+/// Longest name of a package that has to be put together or unescaped, in bytes; a package URL bounds it too.
+pub const PACKAGE_NAME_BYTES: usize = PURL_BYTES;
+
+/// Most packages of one list. A Linux distribution has 70,000; a statement of [`PAYLOAD_BYTES`] has room for as many of
+/// 80 bytes each.
+pub const PACKAGES: usize = 200_000;
+
+/// Longest licence expression with escapes in it, in bytes. Those that syft puts together of the files of a package
+/// have some hundred.
+pub const LICENSE_BYTES: usize = 4096;
+
+/// Deepest parentheses in a licence expression: the bits of a machine word. Real ones have 3.
+pub const LICENSE_DEPTH: usize = 64;
+
+/// Most licences of one list that are named in the document itself and denied by that name. Where there are more, every
+/// such licence of the document counts as denied.
+pub const DENIED_LICENSE_REFS: usize = 64;
+
+/// Most licences of one SPDX 3 document, each an element of its own: 16 KiB. The images of a distribution come with some
+/// hundred.
+pub const SPDX3_LICENSES: usize = 2048;
+
+/// Packages of an SPDX 3 document whose licences are looked up in one pass over it: 48 KiB.
+pub const SPDX3_BATCH: usize = 2048;
+
+/// Most licences of one package of an SPDX 3 document. The format has one that is declared and one that is concluded.
+pub const SPDX3_PACKAGE_LICENSES: usize = 4;
+
+/// Most comparisons of packages and licences of one list with what a requirement denies, beyond those that a look at the
+/// beginning and the end of a name spares. At half a microsecond each this is 2 s of the 7 s that the agent has.
+pub const PACKAGE_COMPARISONS: u32 = 4_000_000;
+
+/// Deepest nesting of `CycloneDX` components. Each takes two of [`JSON_DEPTH`].
+pub const COMPONENT_DEPTH: usize = JSON_DEPTH / 2;
 
 // --- the trust bundle --------------------------------------------------------------------------------------
 
@@ -269,6 +312,27 @@ pub const INDEX_MANIFESTS: usize = 256;
 /// vulnerability in one package; the documents that come with images make ten.
 pub const VEX_CLAIMS: usize = 128;
 
+/// Most conditions of one trust bundle, by the builder: a policy whose every rule has one.
+pub const CONDITIONS: usize = 1000;
+
+/// Most parts of one condition: names, literals, operators, calls. What fits into [`CONDITION_BYTES`] has fewer, but for
+/// what was written to have many.
+pub const CONDITION_NODES: usize = 512;
+
+/// Most loops of one condition within each other: a report lists findings per target, and that is two.
+pub const CONDITION_LOOPS: usize = 2;
+
+/// Deepest nesting of one condition. The evaluator's stack is bounded by it.
+pub const CONDITION_DEPTH: usize = 48;
+
+/// Most steps that all conditions of one verdict may take together: each part that is evaluated is one, and each 64 bytes
+/// of a statement that are walked over. Measured at 40 to 200 ns a step, this is under a second; a condition on every
+/// finding of a 10 MB report takes a third of it.
+pub const CONDITION_STEPS: u64 = 4_000_000;
+
+/// Most bytes that one condition may make (texts, lists), all together and nothing given back.
+pub const CONDITION_MEMORY: usize = 8 * 1024 * 1024;
+
 /// Most rules that stay open at once where a hook is not told the pod's namespace.
 pub const OPEN_RULES: usize = 8;
 
@@ -313,6 +377,34 @@ pub const POLICY_FILE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Most problems that are reported for one policy file; the rest is likely to follow from them.
 pub const POLICY_PROBLEMS: usize = 50;
+
+/// Largest file of a neighbour's policies that is imported, in bytes. etcd takes objects of 1.5 MiB; a file may hold a few.
+pub const IMPORT_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Deepest nesting in a neighbour's policy. Kyverno's deepest field stands at 9.
+pub const IMPORT_DEPTH: usize = 64;
+
+/// Most values in a file of neighbours' policies; a policy has about 60. The number is ours.
+pub const IMPORT_VALUES: usize = 100_000;
+
+/// Most policies in one file that is imported: each is compared with each. The number is ours.
+pub const IMPORT_POLICIES: usize = 100;
+
+/// Longest expression of a neighbour's policy, in bytes, and most tokens in it: what one condition of ours may hold,
+/// several times over.
+pub const IMPORT_EXPRESSION_BYTES: usize = 16 * 1024;
+
+/// Deepest nesting in an expression: what a person can read has fewer than ten.
+pub const IMPORT_EXPRESSION_DEPTH: usize = 40;
+
+/// Most operators and members in an expression: a condition of ours has at most 512 nodes.
+pub const IMPORT_EXPRESSION_LINKS: usize = 512;
+
+/// Longest condition that an import writes into a policy, in bytes.
+pub const IMPORT_CONDITION_BYTES: usize = 4 * 1024;
+
+/// Most patterns that one glob becomes: each of its stars may cross a `/`, or not.
+pub const IMPORT_GLOB_PATTERNS: usize = 16;
 
 /// Largest public or private key file, in bytes. RSA 4,096 in PEM has 800, cosign's encrypted P-256 key 700.
 pub const KEY_FILE_BYTES: u64 = 64 * 1024;

@@ -180,7 +180,13 @@ impl fmt::Display for Finding<'_> {
             Self::Lacks { what, name } => write!(f, "it lacks the {what} {name}"),
             Self::Incomplete(what) => write!(f, "it does not say that it lists every {what}"),
             Self::Vulnerabilities { severity, found, allowed, id, package, version } => {
-                write!(f, "{found} {severity} vulnerabilities count where {allowed} are allowed")?;
+                let count = if *found == 1 { "vulnerability counts" } else { "vulnerabilities count" };
+                write!(f, "{found} {severity} {count} where ")?;
+                match allowed {
+                    0 => f.write_str("none is allowed")?,
+                    1 => f.write_str("1 is allowed")?,
+                    _ => write!(f, "{allowed} are allowed")?,
+                }
                 if let Some(id) = id {
                     write!(f, ": {}", Words(*id))?;
                 }

@@ -387,6 +387,27 @@ impl PublicKey {
         }
     }
 
+    /// Checks `signature` over an artifact of which only the SHA-256 is known: the rows of the table for
+    /// [`SignedFormat::Bundle`] that take this hash.
+    ///
+    /// # Errors
+    /// [`SignatureInvalid`], also for a kind of key that signs another hash, or none.
+    #[cfg(feature = "keyless")]
+    pub fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureInvalid> {
+        match &self.material {
+            Material::P256(key) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureInvalid)?;
+                key.verify_prehash(digest, &signature).map_err(|_| SignatureInvalid)
+            }
+            #[cfg(feature = "rsa")]
+            Material::Rsa(key) => key.verify_pkcs1(rsa::Hash::Sha256(digest), signature),
+            #[cfg(feature = "p384")]
+            Material::P384(_) => Err(SignatureInvalid),
+            #[cfg(feature = "ed25519")]
+            Material::Ed25519(_) => Err(SignatureInvalid),
+        }
+    }
+
     /// The rows of the table for signatures whose signed bytes name their algorithm.
     #[cfg(feature = "keyless")]
     fn verify_named(

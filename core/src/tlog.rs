@@ -39,7 +39,7 @@ use crate::limits;
 use crate::operations::Operations;
 use crate::signature::PublicKey;
 use crate::threshold::count_distinct;
-use crate::time::UnixTime;
+use crate::time::{UnixTime, Window};
 
 /// A log, as a trusted root describes it.
 #[derive(Debug, Clone)]
@@ -61,23 +61,6 @@ pub struct LogKey<'r> {
 pub trait Logs {
     /// The log of this id. A root that has two of one id is an error when it is read.
     fn log(&self, id: &[u8; 32]) -> Option<LogKey<'_>>;
-}
-
-/// A time of validity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The first second.
-    pub from: UnixTime,
-    /// The last second, itself included; `None` for a key that is in use.
-    pub until: Option<UnixTime>,
-}
-
-impl Window {
-    /// Whether `time` lies in it, both ends included.
-    #[must_use]
-    pub fn contains(&self, time: UnixTime) -> bool {
-        self.from <= time && self.until.is_none_or(|until| time <= until)
-    }
 }
 
 /// Why an entry does not show that the signature was logged.

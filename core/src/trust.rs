@@ -22,12 +22,18 @@ use crate::time::UnixTime;
 
 mod authority;
 mod digests;
+#[cfg(feature = "keyless")]
+mod identity;
 #[cfg(feature = "predicate")]
 mod requirement;
+mod revoked;
+mod roots;
 mod rule;
 
 pub use authority::{Authority, AuthorityKey, AuthorityKind};
 pub use digests::DigestList;
+#[cfg(feature = "keyless")]
+pub use identity::AuthorityIdentity;
 #[cfg(feature = "predicate")]
 pub use requirement::{AgeAt, ConditionText, Coverage, Requirement};
 #[cfg(feature = "predicate")]
@@ -41,8 +47,13 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.pullward.trust-bundle.v1+json";
 pub const SCHEMA: u64 = 1;
 
 /// The engine that this is. A bundle names the least engine that enforces all of it.
-/// Without the feature `predicate` this one judges no attestations, and is 1.
-pub const ENGINE: u64 = if cfg!(feature = "predicate") { 2 } else { 1 };
+/// Without the feature `predicate` this one judges no attestations, and is 1; without `keyless` it verifies no certificates
+/// and asks no logs, and is 2.
+pub const ENGINE: u64 = match (cfg!(feature = "predicate"), cfg!(feature = "keyless")) {
+    (true, true) => 3,
+    (true, false) => 2,
+    (false, _) => 1,
+};
 
 /// Why a trust bundle is refused. Every one leaves the bundle that was active before in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,10 +191,13 @@ pub struct TrustIndex {
     expires: UnixTime,
     after_expiry: AfterExpiry,
     audience: Span,
-    revoked: authority::RevokedSpans,
+    revoked: revoked::RevokedSpans,
     authorities: heapless::Vec<NamedSlot, { limits::AUTHORITIES }>,
     rules: heapless::Vec<RuleSlot, { limits::RULES }>,
     digest_lists: heapless::Vec<Span, { limits::RULES }>,
+    /// In base64, each.
+    #[cfg(feature = "keyless")]
+    trusted_roots: heapless::Vec<Span, { limits::TRUSTED_ROOTS }>,
 }
 
 impl TrustIndex {
@@ -198,10 +212,12 @@ impl TrustIndex {
             expires: UnixTime(0),
             after_expiry: AfterExpiry::DenyAll,
             audience: Span::NOWHERE,
-            revoked: authority::RevokedSpans::NOWHERE,
+            revoked: revoked::RevokedSpans::NOWHERE,
             authorities: heapless::Vec::new(),
             rules: heapless::Vec::new(),
             digest_lists: heapless::Vec::new(),
+            #[cfg(feature = "keyless")]
+            trusted_roots: heapless::Vec::new(),
         }
     }
 
@@ -249,13 +265,21 @@ impl TrustIndex {
         };
         read_name(members.audience, "audience")?;
         self.audience = root.span_of(members.audience.text())?;
-        let roots = rule::check_trusted_roots(members.trusted_roots)?;
+        let roots = roots::check(members.trusted_roots)?;
+        #[cfg(feature = "keyless")]
+        {
+            self.trusted_roots.clear();
+            for text in roots::texts(members.trusted_roots)? {
+                let span = root.span_of(text?)?;
+                self.trusted_roots.push(span).map_err(|_| TrustError::TooMany("trusted_roots"))?;
+            }
+        }
         self.read_authorities(&root, &members, roots)?;
         self.read_digest_lists(&root, &members)?;
         self.read_rules(&root, &members)?;
         authority::check_override(members.override_, root, &self.authorities)?;
         rule::check_parts(members.parts)?;
-        self.revoked = authority::RevokedSpans::read(members.revoked, root, &self.authorities)?;
+        self.revoked = revoked::RevokedSpans::read(members.revoked, root, &self.authorities)?;
         Ok(())
     }
 
@@ -422,7 +446,22 @@ impl<'a> TrustBundle<'a> {
         DigestList::read(self.payload.bytes_at(*span)?, "digest_lists").map(Some)
     }
 
-    pub(crate) fn revoked(&self) -> Result<authority::Revoked<'a>, TrustError> {
+    /// The trusted root at a place, in base64.
+    #[cfg(feature = "keyless")]
+    pub(crate) fn trusted_root(&self, place: u8) -> Result<&'a str, TrustError> {
+        let span = self.index.trusted_roots.get(usize::from(place));
+        let span = span.ok_or(TrustError::UnknownName("trusted_root"))?;
+        core::str::from_utf8(self.payload.bytes_at(*span)?).map_err(|_| TrustError::TooLarge)
+    }
+
+    /// How many trusted roots there are.
+    #[cfg(feature = "keyless")]
+    #[must_use]
+    pub fn trusted_root_count(&self) -> usize {
+        self.index.trusted_roots.len()
+    }
+
+    pub(crate) fn revoked(&self) -> Result<revoked::Revoked<'a>, TrustError> {
         self.index.revoked.open(self.payload)
     }
 }

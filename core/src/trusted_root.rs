@@ -24,6 +24,7 @@ use crate::json::{self, Text, UnknownKeys, Value};
 use crate::limits;
 use crate::signature::KeyError;
 use crate::time::{UnixTime, Window};
+use crate::tlog::{LogKey, Logs};
 use crate::x509;
 
 /// The media types that are read. Their members are the same; version 0.2 only says that more operators may be named.
@@ -155,6 +156,21 @@ fn items<'a>(list: Option<Value<'a>>) -> impl Iterator<Item = Result<Value<'a>, 
         None => (None, None),
     };
     error.into_iter().chain(items.into_iter().flatten().map(|item| item.map_err(Error::Json)))
+}
+
+/// A log that cannot be read, or whose id is not of a transparency log, is no log: its entries do not verify.
+impl Logs for TrustedRoot<'_> {
+    fn log(&self, id: &[u8; 32]) -> Option<LogKey<'_>> {
+        let log = self.transparency_logs().filter_map(Result::ok).find(|log| log.id().bytes() == id)?;
+        let checkpoint = log.checkpoint_key_id().unwrap_or_else(|| log.id());
+        Some(LogKey {
+            id: *id,
+            checkpoint_hint: *checkpoint.bytes().first_chunk()?,
+            key: log.key().ok()?,
+            window: log.window(),
+            operator: log.operator().and_then(Text::plain).unwrap_or_default(),
+        })
+    }
 }
 
 /// A list that is not one counts as listed: nothing becomes optional by being unreadable.

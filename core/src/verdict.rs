@@ -67,7 +67,7 @@ reasons! {
     UntrustedKey = "untrusted-key", Deny, "sign with a key of an authority that the rule names, or name the signer's key in the policy";
     /// fewer distinct authorities have signed than the rule asks for
     ThresholdNotMet = "threshold-not-met", Deny, "have the missing authorities sign this digest";
-    /// a trusted key signed, but another image's digest
+    /// a trusted signer signed, but another image's digest
     DigestMismatch = "digest-mismatch", Deny, "sign this digest: the signature belongs to other content, perhaps to what this tag named before";
     /// only attestations were found: no statement says that the image itself is signed
     PredicateNotSignature = "predicate-not-signature", Deny, "sign the image itself (cosign sign); an attestation is not a signature";
@@ -90,9 +90,43 @@ reasons! {
     /// the envelope or bundle is not the JSON that its format demands
     EnvelopeMalformed = "envelope-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
     /// the bundle is of a version that is not known here
-    BundleVersion = "bundle-version", Deny, "sign again with a tool that writes bundle v0.3, or update pullward";
-    /// signed by a certificate, which this version does not verify
-    CertificateUnsupported = "certificate-unsupported", Deny, "sign with a key pair (cosign sign --key)";
+    BundleVersion = "bundle-version", Deny, "sign again with a tool that writes bundle v0.3";
+    /// signed by a certificate, and no authority that the rule names has identities
+    CertificateUnsupported = "certificate-unsupported", Deny, "sign with a key of an authority that the rule names, or name the identity in the policy (keyless)";
+    /// the certificate, or whom it is for, cannot be read
+    CertificateMalformed = "certificate-malformed", Deny, "sign again with a current cosign; if it repeats, something rewrites the evidence";
+    /// the certificate does not lead to an authority of the trusted root
+    CertificateUntrusted = "certificate-untrusted", Deny, "sign with the Sigstore instance that the policy names, or put its current trusted root into the policy";
+    /// a verified time of the signature is outside the validity of a certificate, or of its authority
+    TimeOutsideCertificate = "time-outside-certificate", Deny, "sign again: a certificate counts only while it is valid";
+    /// the signature is not by the key of the certificate that stands beside it
+    SignatureInvalid = "signature-invalid", Deny, "sign this digest again; if it repeats, something rewrites the evidence";
+    /// the trusted root lists certificate logs, and the certificate shows no entry in one
+    SctMissing = "sct-missing", Deny, "sign with a certificate authority that logs what it issues, as the trusted root says";
+    /// no certificate log of the trusted root has verifiably seen the certificate
+    SctInvalid = "sct-invalid", Deny, "put the current trusted root into the policy; if it repeats, treat the certificate authority as suspect";
+    /// the trusted root lists transparency logs, and the signature comes without an entry
+    LogEntryMissing = "log-entry-missing", Deny, "sign with the log (cosign's default), and copy the whole evidence along when the image is copied";
+    /// the log entry is in a log that the trusted root does not list
+    LogUnknown = "log-unknown", Deny, "sign with the Sigstore instance that the policy names, or put its current trusted root into the policy";
+    /// the log entry is about another signature
+    LogEntryMismatch = "log-entry-mismatch", Deny, "treat the evidence as forged: a genuine entry of something else was put beside this signature";
+    /// the log entry comes without the proof that this form of evidence needs
+    LogProofMissing = "log-proof-missing", Deny, "sign again with a current cosign";
+    /// the log entry, its promise, its proof or its checkpoint does not verify
+    LogEntryInvalid = "log-entry-invalid", Deny, "sign again; if it repeats, put the current trusted root into the policy";
+    /// nothing that the trusted root vouches for says when the signature was made
+    TimestampMissing = "timestamp-missing", Deny, "sign with a timestamp authority that the trusted root lists (cosign --timestamp-server-url), or with a log that gives times";
+    /// a timestamp beside the signature does not verify
+    TimestampInvalid = "timestamp-invalid", Deny, "sign again; if it repeats, put the current trusted root into the policy";
+    /// a verified time of the signature has not come yet
+    TimeFromFuture = "time-from-future", Deny, "check this node's clock; if it is right, treat the log or timestamp authority as suspect";
+    /// signed for an identity that no authority of the rule has
+    IdentityMismatch = "identity-mismatch", Deny, "sign as an identity that the policy names, or name this one in it";
+    /// the identity that signed is revoked
+    IdentityRevoked = "identity-revoked", Deny, "sign this digest as an identity that is not revoked";
+    /// the certificate that signed is revoked
+    CertificateRevoked = "certificate-revoked", Deny, "sign this digest again";
     /// a bare signature over the artifact, which does not say that an image is signed
     MessageSignatureUnsupported = "message-signature-unsupported", Deny, "sign the image with cosign sign, not cosign sign-blob";
     /// the evidence is larger than anything of its kind
@@ -106,7 +140,9 @@ reasons! {
     /// the key that signed is retired: it only counts for digests that this node already has a receipt for
     KeyRetired = "key-retired", Deny, "sign this digest with the authority's current key";
     /// the key that signed has a validity window, and nothing proves when it signed
-    KeyWindowNoTime = "key-window-no-time", Deny, "sign with a timestamp, or remove the window from the policy and revoke the key instead";
+    KeyWindowNoTime = "key-window-no-time", Deny, "name a trusted_root for the authority and sign with its log or a timestamp, or remove the window from the policy and revoke the key instead";
+    /// the key that signed has a validity window, and a verified time of the signature is outside it
+    KeyWindowOutside = "key-window-outside", Deny, "sign this digest with a key that is valid now";
     /// no attestation of a type that the rule asks for was found, by an authority that it names
     AttestationMissing = "attestation-missing", Deny, "attach the attestation (cosign attest), and copy attestations along when the image is copied";
     /// the attestation is signed by an authority that the requirement does not name
@@ -194,6 +230,8 @@ reasons! {
     TrustMissing = "trust-missing", Error, "install a trust bundle (pullward trust install); pullward status says why there is none";
     /// the trust bundle cannot be read
     TrustInvalid = "trust-invalid", Error, "build and install it again; this one was not made by pullward trust build";
+    /// a trusted root in the trust bundle cannot be read
+    TrustedRootInvalid = "trusted-root-invalid", Error, "build and install the trust bundle again, from a trusted root as its instance publishes it";
     /// the agent has more work than it takes
     Overloaded = "overloaded", Error, "the pull is tried again by itself; raise [limits] if it repeats";
     /// no verdict within the time that containerd gives

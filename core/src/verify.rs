@@ -4,18 +4,36 @@
 //! It bounds, reads, checks the signature, and only then reads what was signed. What comes out, [`Verified`], cannot
 //! be made anywhere else; policy takes nothing else.
 //!
+//! Signers are keys of the rule's authorities, or certificates that a trusted root of one of them vouches for
+//! (`keyless`). Which of the two made a signature is told by the evidence, and neither stands in for the other.
+//!
 //! What this does *not* do: decide whether it is enough. That is `judge`.
+
+#[cfg(feature = "keyless")]
+mod artifact;
+mod reason;
+mod signer;
 
 use crate::dsse::{self, Envelope, PreAuthEncoding, SignatureBytes};
 use crate::encoding::{self, Alphabet};
 use crate::intoto::{self, SIGNATURE_PREDICATE, Statement};
 use crate::json::{self, Text, Value};
+#[cfg(feature = "keyless")]
+use crate::keyless::{SignatureError, WitnessError};
 use crate::limits;
 use crate::oci::Digest;
-use crate::operations::{Exhausted, Operations};
-use crate::signature::{KeyId, Message, PublicKey, SignedFormat};
-use crate::verdict::Reason;
+use crate::operations::Operations;
+use crate::signature::{Message, SignedFormat};
+use crate::signed::Signed;
+use crate::time::UnixTime;
 use crate::{bundle, simple_signing};
+
+#[cfg(feature = "keyless")]
+pub use artifact::{Artifact, artifact_scratch_bytes, verify_artifact};
+pub use signer::{CandidateKey, Certified, KeyLimits, Keyring, SignedBy, Signer, SignerState};
+#[cfg(feature = "keyless")]
+pub use signer::{RootSet, RootsOf, Vouched};
+use signer::{Sent, find_signer};
 
 /// One piece of evidence, found and not verified.
 #[derive(Debug, Clone, Copy)]
@@ -26,74 +44,83 @@ pub enum Evidence<'e> {
         payload: &'e [u8],
         /// The annotation `dev.cosignproject.cosign/signature`.
         signature: &'e str,
+        /// What stands beside it.
+        annotations: Annotations<'e>,
     },
     /// cosign's legacy attestation: a bare DSSE envelope.
-    Envelope(&'e [u8]),
+    Envelope {
+        /// The layer's bytes.
+        document: &'e [u8],
+        /// What stands beside it.
+        annotations: Annotations<'e>,
+    },
     /// A Sigstore bundle.
     Bundle(&'e [u8]),
 }
 
+/// cosign's annotations on a legacy layer, as they were found. With a signature by a key they say nothing that is needed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Annotations<'e> {
+    /// `dev.sigstore.cosign/certificate`: the signer's certificate, in PEM.
+    pub certificate: Option<&'e str>,
+    /// `dev.sigstore.cosign/chain`: the certificates above it, in PEM.
+    pub chain: Option<&'e str>,
+    /// `dev.sigstore.cosign/bundle`: a log entry with its promise, in JSON.
+    pub bundle: Option<&'e str>,
+    /// `dev.sigstore.cosign/rfc3161timestamp`: a timestamp, in JSON.
+    pub timestamp: Option<&'e str>,
+}
+
+impl Annotations<'_> {
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        [self.certificate, self.chain, self.bundle, self.timestamp].into_iter().flatten().map(str::len)
+    }
+}
+
 impl Evidence<'_> {
-    /// Bytes of scratch that verifying it needs.
+    /// Bytes of scratch that verifying it by keys alone needs. With trusted roots it is more, and the
+    /// [`Judge`](crate::judge::Judge::scratch_bytes) says how much.
     #[must_use]
     pub fn scratch_bytes(&self) -> usize {
         match self {
-            Self::SimpleSigning { .. } => 0,
-            // A decoded payload is shorter than the text it stands in.
-            Self::Envelope(bytes) | Self::Bundle(bytes) => bytes.len().saturating_add(dsse::PAE_ROOM),
+            Self::SimpleSigning { annotations, .. } => annotations.lengths().sum(),
+            // A decoded payload is shorter than the text it stands in, and so are certificates.
+            Self::Envelope { document, annotations } => annotations
+                .lengths()
+                .sum::<usize>()
+                .saturating_add(document.len())
+                .saturating_add(dsse::PAE_ROOM),
+            Self::Bundle(bytes) => bytes.len().saturating_add(dsse::PAE_ROOM),
         }
     }
 
     fn check_size(&self) -> Result<(), Error> {
         let (length, most) = match self {
             Self::SimpleSigning { payload, .. } => (payload.len(), limits::SIGNATURE_BYTES),
-            Self::Envelope(bytes) | Self::Bundle(bytes) => (bytes.len(), limits::ATTESTATION_BYTES),
+            Self::Envelope { document: bytes, .. } | Self::Bundle(bytes) => {
+                (bytes.len(), limits::ATTESTATION_BYTES)
+            }
         };
-        if u64::try_from(length).is_ok_and(|length| length <= most) { Ok(()) } else { Err(Error::TooLarge) }
+        let fits = |length, most| u64::try_from(length).is_ok_and(|length| length <= most);
+        let annotated = match self {
+            Self::SimpleSigning { annotations, .. } | Self::Envelope { annotations, .. } => {
+                annotations.lengths().sum()
+            }
+            Self::Bundle(_) => 0,
+        };
+        if fits(length, most) && fits(annotated, limits::SIGNATURE_BYTES) {
+            Ok(())
+        } else {
+            Err(Error::TooLarge)
+        }
     }
 }
 
-/// A key that may have signed.
-#[derive(Debug, Clone)]
-pub struct CandidateKey {
-    /// Place of its authority in the rule's `signed_by`.
-    pub position: u8,
-    /// The key.
-    pub key: PublicKey,
-    /// Whether it counts, revocations aside.
-    pub state: KeyState,
-}
-
-/// The keys that may have signed, and what is known of each.
-pub trait Keyring {
-    /// The keys, in order.
-    fn keys(&self) -> impl Iterator<Item = CandidateKey>;
-
-    /// Whether a signature by one of them counts. Asked only of a key that has signed: there may be many keys and
-    /// many revocations, and their product must not be paid for each piece of junk.
-    fn state(&self, candidate: &CandidateKey) -> KeyState;
-}
-
-/// Whether a signature by a key counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    /// It does.
-    Usable,
-    /// The key is revoked.
-    Revoked,
-    /// The key's authority is revoked.
-    AuthorityRevoked,
-    /// Only for digests that the node has a receipt for.
-    Retired,
-    /// Only inside a window, and no verified time says when.
-    Windowed,
-}
-
-/// Evidence whose signature verified, by a usable key, over bytes that are about the digest asked for.
+/// Evidence whose signature verified, by a signer that counts, over bytes that are about the digest asked for.
 #[derive(Debug, Clone)]
 pub struct Verified<'s> {
     position: u8,
-    key: KeyId,
+    by: SignedBy<'s>,
     claim: Claim<'s>,
     content: &'s [u8],
 }
@@ -105,10 +132,10 @@ impl<'s> Verified<'s> {
         self.position
     }
 
-    /// The key that signed.
+    /// Who signed, and who vouches for when.
     #[must_use]
-    pub fn key(&self) -> KeyId {
-        self.key
+    pub fn by(&self) -> &SignedBy<'s> {
+        &self.by
     }
 
     /// What it says.
@@ -149,10 +176,24 @@ pub enum Error {
     Envelope(dsse::Error),
     /// The legacy signature annotation is not base64.
     Signature(encoding::Error),
-    /// None of the keys asked for has signed it.
+    /// None of the keys that are asked for has signed it.
     NoKey,
-    /// Signed by a key that does not count.
-    Key(KeyState),
+    /// Signed by a key, or for an identity, that does not count.
+    Signer(SignerState),
+    /// The certificate, or what it has signed, does not hold against a trusted root of the rule's authorities.
+    #[cfg(feature = "keyless")]
+    Certificates(SignatureError),
+    /// Signed by a key whose authority asks for a log or timestamps, and they do not say when.
+    #[cfg(feature = "keyless")]
+    Witness(WitnessError),
+    /// A trusted root of the rule's authorities cannot be read.
+    #[cfg(feature = "keyless")]
+    TrustedRoot,
+    /// A certificate is not base64 or PEM, there is none, or there are too many.
+    #[cfg(feature = "keyless")]
+    CertificateEncoding(encoding::Error),
+    /// The caller's buffer is too small: a fault of ours.
+    Scratch,
     /// Signed, but the legacy payload is wrong.
     SimpleSigning(simple_signing::Error),
     /// Signed, but the statement is wrong.
@@ -163,161 +204,90 @@ pub enum Error {
 
 /// Verifies one piece of evidence.
 ///
-/// The keys are tried in order, those that the evidence hints at first; the first usable one that verifies is the
-/// signer. `scratch` needs [`Evidence::scratch_bytes`].
+/// Keys are tried in order, those that the evidence hints at first; the first usable one that verifies is the signer. A
+/// certificate is held against each trusted root that the signers' authorities name, one root at a time (T-21). `now` is
+/// the time of the verdict. `scratch` needs [`Evidence::scratch_bytes`], and [`Keyring::scratch_bytes`] more.
 ///
 /// # Errors
-/// [`Error`], by what is wrong first: bound, form, signature, key, content.
+/// [`Error`], by what is wrong first: bound, form, signature, signer, content.
 pub fn verify<'s>(
     evidence: &Evidence<'s>,
     digest: &Digest,
     keys: &impl Keyring,
+    now: UnixTime,
     operations: &mut Operations,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Error> {
     evidence.check_size()?;
+    let (work, mut room) = scratch.split_at_mut_checked(keys.scratch_bytes()).ok_or(Error::Scratch)?;
+    let signature;
+    let message;
     match evidence {
-        Evidence::SimpleSigning { payload, signature } => {
-            let signature = SignatureBytes::from_base64(signature.bytes(), Alphabet::Standard);
-            let signature = signature.map_err(Error::Signature)?;
-            let signer =
-                find_signer(payload, signature.bytes(), SignedFormat::CosignLegacy, None, keys, operations)?;
+        Evidence::SimpleSigning { payload, signature: text, annotations } => {
+            signature =
+                SignatureBytes::from_base64(text.bytes(), Alphabet::Standard).map_err(Error::Signature)?;
+            message = Message::new(payload);
+            let mut sent = Sent::new(Signed::Payload(&message), signature.bytes());
+            sent.beside = signer::decode_annotations(annotations, keys, &mut room);
+            let (position, by) = find_signer(&sent, keys, now, operations, work)?;
             simple_signing::check_payload(payload, digest).map_err(Error::SimpleSigning)?;
-            Ok(Verified {
-                position: signer.position,
-                key: signer.key.id(),
-                claim: Claim::ImageSignature,
-                content: payload,
-            })
+            Ok(Verified { position, by, claim: Claim::ImageSignature, content: payload })
         }
-        Evidence::Envelope(bytes) => {
-            let value = json::parse(bytes).map_err(|error| Error::Envelope(error.into()))?;
+        Evidence::Envelope { document, annotations } => {
+            let value = json::parse(document).map_err(|error| Error::Envelope(error.into()))?;
             let envelope = Envelope::read(value).map_err(Error::Envelope)?;
-            verify_envelope(&envelope, SignedFormat::CosignLegacy, None, digest, keys, operations, scratch)
+            signature = envelope.signature().map_err(Error::Envelope)?;
+            let beside = signer::decode_annotations(annotations, keys, &mut room);
+            let opened: PreAuthEncoding<'s> = envelope.open(dsse::IN_TOTO, room).map_err(Error::Envelope)?;
+            message = Message::new(opened.message());
+            let signed = signed_envelope(SignedFormat::CosignLegacy, &opened, &message, Some(document));
+            let mut sent = Sent::new(signed, signature.bytes());
+            sent.beside = beside;
+            // cosign asks for a timestamp over the whole layer, which has no signature beside it.
+            sent.timestamped = document;
+            let (position, by) = find_signer(&sent, keys, now, operations, work)?;
+            read_statement(opened.payload(), digest, position, by)
         }
         Evidence::Bundle(bytes) => {
             let bundle = bundle::Bundle::read(bytes).map_err(Error::Bundle)?;
-            verify_envelope(
-                &bundle.envelope,
-                SignedFormat::Bundle,
-                bundle.hint,
-                digest,
-                keys,
-                operations,
-                scratch,
-            )
+            if matches!(bundle.signer(), bundle::SentSigner::Certificate(_)) && !keys.takes_certificates() {
+                return Err(Error::Bundle(bundle::Error::Certificate));
+            }
+            let envelope = bundle.envelope().map_err(Error::Bundle)?;
+            signature = envelope.signature().map_err(Error::Envelope)?;
+            let beside = signer::decode_bundle(&bundle, keys, &mut room)?;
+            let opened: PreAuthEncoding<'s> = envelope.open(dsse::IN_TOTO, room).map_err(Error::Envelope)?;
+            message = Message::new(opened.message());
+            let mut sent =
+                Sent::new(signed_envelope(SignedFormat::Bundle, &opened, &message, None), signature.bytes());
+            sent.beside = beside;
+            let (position, by) = find_signer(&sent, keys, now, operations, work)?;
+            read_statement(opened.payload(), digest, position, by)
         }
     }
 }
 
-fn verify_envelope<'s>(
-    envelope: &Envelope<'_>,
+fn signed_envelope<'a>(
     format: SignedFormat,
-    hint: Option<KeyId>,
+    opened: &PreAuthEncoding<'a>,
+    message: &'a Message<'a>,
+    document: Option<&'a [u8]>,
+) -> Signed<'a> {
+    Signed::Envelope { format, payload_type: dsse::IN_TOTO, payload: opened.payload(), message, document }
+}
+
+fn read_statement<'s>(
+    payload: &'s [u8],
     digest: &Digest,
-    keys: &impl Keyring,
-    operations: &mut Operations,
-    scratch: &'s mut [u8],
+    position: u8,
+    by: SignedBy<'s>,
 ) -> Result<Verified<'s>, Error> {
-    let signature = envelope.signature().map_err(Error::Envelope)?;
-    let signed: PreAuthEncoding<'s> = envelope.open(dsse::IN_TOTO, scratch).map_err(Error::Envelope)?;
-    let signer = find_signer(signed.message(), signature.bytes(), format, hint, keys, operations)?;
-    let statement = Statement::read(signed.payload()).map_err(Error::Statement)?;
+    let statement = Statement::read(payload).map_err(Error::Statement)?;
     statement.check_subject(digest).map_err(Error::Statement)?;
     let claim = if statement.predicate_type().is(SIGNATURE_PREDICATE) {
         Claim::ImageSignature
     } else {
         Claim::Attestation { predicate_type: statement.predicate_type(), predicate: statement.predicate() }
     };
-    Ok(Verified { position: signer.position, key: signer.key.id(), claim, content: signed.payload() })
-}
-
-fn find_signer(
-    message: &[u8],
-    signature: &[u8],
-    format: SignedFormat,
-    hint: Option<KeyId>,
-    keys: &impl Keyring,
-    operations: &mut Operations,
-) -> Result<CandidateKey, Error> {
-    // Reading all keys to find the hinted one costs too.
-    if operations.left() == 0 {
-        return Err(Error::Budget);
-    }
-    let hinted = |candidate: &CandidateKey| hint == Some(candidate.key.id());
-    let first = hint.into_iter().flat_map(|_| keys.keys().filter(hinted));
-    let ordered = first.chain(keys.keys().filter(|candidate| !hinted(candidate)));
-    // A key that is listed twice may count in one place and not in the other.
-    let mut unusable = None;
-    let message = Message::new(message);
-    for candidate in ordered {
-        operations.spend(candidate.key.operations(&message)).map_err(|Exhausted| Error::Budget)?;
-        if candidate.key.verify(format, &message, signature).is_ok() {
-            match keys.state(&candidate) {
-                KeyState::Usable => return Ok(candidate),
-                state => unusable = unusable.or(Some(state)),
-            }
-        }
-    }
-    Err(unusable.map_or(Error::NoKey, Error::Key))
-}
-
-impl Error {
-    /// The stable code.
-    #[must_use]
-    pub fn reason(self) -> Reason {
-        match self {
-            Self::TooLarge => Reason::EvidenceTooLarge,
-            Self::Bundle(error) => match error {
-                bundle::Error::Json(_) | bundle::Error::Content => Reason::EnvelopeMalformed,
-                bundle::Error::Version => Reason::BundleVersion,
-                bundle::Error::Certificate => Reason::CertificateUnsupported,
-                bundle::Error::MessageSignature => Reason::MessageSignatureUnsupported,
-                bundle::Error::Envelope(error) => reason_of_envelope(error),
-            },
-            Self::Envelope(error) => reason_of_envelope(error),
-            Self::Signature(_) => Reason::SignatureMalformed,
-            Self::NoKey => Reason::UntrustedKey,
-            Self::Key(state) => match state {
-                KeyState::Revoked => Reason::KeyRevoked,
-                KeyState::AuthorityRevoked => Reason::AuthorityRevoked,
-                KeyState::Retired => Reason::KeyRetired,
-                KeyState::Windowed => Reason::KeyWindowNoTime,
-                // Never the reason of a refusal.
-                KeyState::Usable => Reason::InternalError,
-            },
-            Self::SimpleSigning(error) => match error {
-                simple_signing::Error::Json(error) => reason_of_payload(error),
-                simple_signing::Error::PayloadType => Reason::PayloadType,
-                simple_signing::Error::Digest(_) => Reason::PayloadDigest,
-                simple_signing::Error::DigestMismatch => Reason::DigestMismatch,
-            },
-            Self::Statement(error) => match error {
-                intoto::Error::Json(error) => reason_of_payload(error),
-                intoto::Error::StatementType => Reason::StatementVersion,
-                intoto::Error::SubjectEmpty | intoto::Error::SubjectCount => Reason::StatementSubjects,
-                intoto::Error::SubjectDigest => Reason::PayloadDigest,
-                intoto::Error::SubjectMismatch => Reason::DigestMismatch,
-            },
-            Self::Budget => Reason::SignatureLimit,
-        }
-    }
-}
-
-fn reason_of_envelope(error: dsse::Error) -> Reason {
-    match error {
-        dsse::Error::Json(_) | dsse::Error::Payload(_) => Reason::EnvelopeMalformed,
-        dsse::Error::SignatureCount => Reason::EnvelopeSignatures,
-        dsse::Error::PayloadType => Reason::PayloadType,
-        dsse::Error::PayloadTooLarge => Reason::EvidenceTooLarge,
-        dsse::Error::Signature(_) => Reason::SignatureMalformed,
-        dsse::Error::Scratch => Reason::InternalError,
-    }
-}
-
-fn reason_of_payload(error: json::Error) -> Reason {
-    match error {
-        json::Error::DuplicateKey(_) | json::Error::TwinKey(_) => Reason::PayloadAmbiguous,
-        _ => Reason::PayloadMalformed,
-    }
+    Ok(Verified { position, by, claim, content: payload })
 }

@@ -4,12 +4,13 @@
 //! absolute time, except the hook's surplus over an `exec` of `/bin/true`, which the design states in milliseconds.
 
 #![expect(clippy::print_stdout, reason = "the printed numbers are what a bench is for")]
-#![expect(clippy::indexing_slicing, reason = "two sides, and the first of two hundred images")]
+#![expect(clippy::indexing_slicing, reason = "the first of two hundred images")]
 
 use std::error::Error;
 use std::fs::File;
 use std::hint::black_box;
-use std::io::Write as _;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -29,8 +30,9 @@ use pullward_tests::{
 };
 use wait4::Wait4 as _;
 
-/// Runs of each command; the peer and we take turns, so that both see the same machine.
-const ROUNDS: usize = 15;
+/// Runs of each command; the peer and we take turns, so that both see the same machine, and each run is compared with
+/// the peer's next one: where the machine slows down half-way, it does so for both.
+const ROUNDS: usize = 41;
 /// Runs of the hook and of `/bin/true`.
 const HOOK_ROUNDS: usize = 101;
 /// Images, and verdicts at once.
@@ -95,8 +97,11 @@ fn measure() -> Answer<usize> {
 
     let ours = |_: usize| Ok(pullward.command(&workspace, ["verify", "--key", path(&key.public), pinned]));
     let theirs = |_: usize| cosign.verify_command(&key.public, pinned).map_err(Into::into);
-    let (wall, memory) = side_by_side(ROUNDS, &ours, &theirs)?;
+    let requests_of_one = requests_of_one(&registry, ours(0)?)?;
+    let bare = || bare_socket(&registry, &requests_of_one);
+    let (wall, bare, memory) = side_by_side(ROUNDS, &ours, &bare, &theirs)?;
     report.line("pullward verify --key : cosign verify --key, wall", wall, "ratio", Some(0.1));
+    report.line("/bin/true and our requests over one bare socket : cosign, wall", bare, "ratio", None);
     report.line("pullward verify --key : cosign verify --key, peak memory", memory, "ratio", Some(0.2));
 
     requests(&mut report, &registry, name, &key.public)?;
@@ -110,22 +115,61 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap_or_default()
 }
 
-/// Medians of wall time and peak memory of ours, as ratios to theirs.
+/// Medians of the ratios of ours to theirs: wall time of the command, wall time of `bare`, and peak memory of the command.
 fn side_by_side(
     rounds: usize,
     ours: &dyn Fn(usize) -> Answer<Command>,
+    bare: &dyn Fn() -> Answer<Duration>,
     theirs: &dyn Fn(usize) -> Answer<Command>,
-) -> Answer<(f64, f64)> {
-    let (mut walls, mut peaks) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for round in 0..rounds {
-        for (side, make) in [ours, theirs].into_iter().enumerate() {
-            let (wall, peak) = run_once(make(round)?, b"")?;
-            walls[side].push(wall.as_secs_f64());
-            peaks[side].push(peak);
+) -> Answer<(f64, f64, f64)> {
+    let (mut walls, mut bares, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+    // Neither side's first run counts: it reads the programs from disk.
+    for round in 0..=rounds {
+        let (our_wall, our_peak) = run_once(ours(round)?, b"")?;
+        let bare = bare()?;
+        let (their_wall, their_peak) = run_once(theirs(round)?, b"")?;
+        if round > 0 {
+            walls.push(our_wall.as_secs_f64() / their_wall.as_secs_f64());
+            bares.push(bare.as_secs_f64() / their_wall.as_secs_f64());
+            peaks.push(our_peak / their_peak);
         }
     }
-    let ratio = |[ours, theirs]: [Vec<f64>; 2]| median(ours) / median(theirs);
-    Ok((ratio(walls), ratio(peaks)))
+    Ok((median(walls), median(bares), median(peaks)))
+}
+
+/// The paths that one run of a command asks the registry for.
+fn requests_of_one(registry: &Registry, command: Command) -> Answer<Vec<String>> {
+    let before = registry.accesses().len();
+    run_once(command, b"")?;
+    Ok(registry.accesses().into_iter().skip(before).map(|access| access.path).collect())
+}
+
+/// What no program that sends these requests one after the other can be faster than: to be executed, and to wait for the
+/// answers. Nothing is read from them but their ends.
+fn bare_socket(registry: &Registry, paths: &[String]) -> Answer<Duration> {
+    const ACCEPT: &str =
+        "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
+    let (executed, _) = run_once(Command::new("/bin/true"), b"")?;
+    let host = registry.host();
+    let started = Instant::now();
+    let mut socket = BufReader::new(TcpStream::connect(&host)?);
+    socket.get_ref().set_nodelay(true)?;
+    for path in paths {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: {ACCEPT}\r\n\r\n");
+        socket.get_mut().write_all(head.as_bytes())?;
+        let (mut line, mut length) = (String::new(), 0);
+        while line != "\r\n" {
+            line.clear();
+            if socket.read_line(&mut line)? == 0 {
+                return Err("the registry ended a connection".into());
+            }
+            if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = text.trim().parse()?;
+            }
+        }
+        io::copy(&mut socket.by_ref().take(length), &mut io::sink())?;
+    }
+    Ok(executed + started.elapsed())
 }
 
 /// Runs a command that must succeed; its wall time and peak memory in bytes.
@@ -170,6 +214,7 @@ fn requests(report: &mut Report, registry: &Registry, name: &str, public: &Path)
     if verdict.decision != Decision::Allow {
         return Err(verdict.one_line(4096).into());
     }
+    // Those that are sent before it is known that they are needed count like all others.
     let sent = u32::try_from(client.requests())?;
     report.line(
         "requests of a cold verdict by digest, registry without API",

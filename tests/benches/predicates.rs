@@ -3,7 +3,6 @@
 
 #![expect(clippy::print_stdout, reason = "the printed numbers are what a bench is for")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot read its own report has nothing to measure")]
-#![expect(clippy::arithmetic_side_effects, reason = "sums of a bench")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

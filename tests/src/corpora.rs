@@ -32,6 +32,12 @@ impl Corpora {
         None
     }
 
+    /// Where a file of the corpora is.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// The bytes of a file, by its path in the corpora.
     ///
     /// # Panics

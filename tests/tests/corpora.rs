@@ -1,21 +1,26 @@
-//! Others' evidence: every row of every corpus that holds some is put to the core, and its answer compared with the
-//! expected one. Where engine 1 refuses what others accept (certificates, older bundles) or cannot ask for what the row
-//! asks for (a log entry), the row is listed in `corpora-out-of-scope.txt` with the reason, and must stay so: a row that
-//! comes to agree has to be taken off the list.
+//! Others' evidence: every row of every corpus that holds some takes the whole way, and what comes of it is compared with
+//! the expected answer. Where we refuse what others accept, on purpose, the row is listed in `corpora-out-of-scope.txt`
+//! with the reason, and must stay so: a row that comes to agree has to be taken off the list.
 //!
-//! "Accepted" is that a key of the row has verifiably signed a statement about the row's digest, whatever its predicate;
-//! for an image signature it is an allow.
+//! "Accepted" is that a key or identity of the row has verifiably signed a statement about the row's digest, of the type
+//! that the row asks for; for an image signature it is an allow. Rows with a certificate, or that want a log, are judged
+//! with a trust bundle that holds the row's trusted root; those about an artifact that is no image are put to the
+//! conformance client.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a row that does not read fails its test")]
 
 use std::collections::BTreeMap;
 
+use pullward::conformance::{Asked, check};
 use pullward_core::judge::{Ruling, Standing};
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
 use pullward_core::verdict::Reason;
+use pullward_core::verify::{Artifact, KeyLimits};
 use pullward_tests::Corpora;
-use pullward_tests::mint::{Ask, Authority, Key, Minted, Node, Rule, Trust, ask_key, digest, world};
+use pullward_tests::mint::{
+    Ask, Authority, Key, Minted, Node, Requirement, Rule, Trust, ask_key, digest, instant, world,
+};
 use serde_json::Value;
 
 const LIST: &str = include_str!("../corpora-out-of-scope.txt");
@@ -91,6 +96,12 @@ fn keys_of(corpora: &Corpora, row: &Value) -> Vec<PublicKey> {
     vec![world().p256(0).public()]
 }
 
+/// cosign's annotations about certificate, chain, log entry and timestamp.
+fn annotated(annotations: &Value) -> [Option<String>; 4] {
+    ["certificate", "chain", "bundle", "rfc3161timestamp"]
+        .map(|name| text(annotations, &format!("dev.sigstore.cosign/{name}")).map(str::to_owned))
+}
+
 /// Everything in the row that is evidence.
 fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
     let inputs = &row["inputs"];
@@ -98,7 +109,8 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
         let annotations = corpora.json(text(inputs, "annotations").unwrap());
         let signature =
             text(&annotations, "dev.cosignproject.cosign/signature").unwrap_or_default().to_owned();
-        return vec![Minted::SimpleSigning { payload: corpora.bytes(path), signature }];
+        let minted = Minted::SimpleSigning { payload: corpora.bytes(path), signature };
+        return vec![Minted::Annotated(Box::new(minted), annotated(&annotations))];
     }
     if let Some(path) = text(inputs, "bundle") {
         return vec![Minted::Bundle(corpora.bytes(path))];
@@ -124,13 +136,21 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
             .collect();
     }
     if let Some(path) = text(inputs, "oci_layout") {
+        // The layers of manifests, each with its annotations.
         let blobs = corpora.files(&format!("{path}/blobs/sha256"));
-        return blobs
-            .into_iter()
-            .filter(|blob| {
-                serde_json::from_slice::<Value>(blob).is_ok_and(|value| value.get("payloadType").is_some())
+        let documents = blobs.iter().filter_map(|blob| serde_json::from_slice::<Value>(blob).ok());
+        let layers: Vec<Value> =
+            documents.filter_map(|document| document["layers"].as_array().cloned()).flatten().collect();
+        let envelopes = blobs.into_iter().filter(|blob| {
+            serde_json::from_slice::<Value>(blob).is_ok_and(|value| value.get("payloadType").is_some())
+        });
+        return envelopes
+            .map(|blob| {
+                let digest = Digest::of(&blob).to_string();
+                let layer = layers.iter().find(|layer| layer["digest"] == digest.as_str());
+                let texts = layer.map(|layer| annotated(&layer["annotations"])).unwrap_or_default();
+                Minted::Annotated(Box::new(Minted::Envelope(blob)), texts)
             })
-            .map(Minted::Envelope)
             .collect();
     }
     Vec::new()
@@ -139,6 +159,13 @@ fn evidence_of(corpora: &Corpora, row: &Value) -> Vec<Minted> {
 fn make(corpora: &Corpora, row: &Value) -> Made {
     if text(row, "kind") == Some("cosign-legacy-sig-threshold") {
         return make_threshold(corpora, row);
+    }
+    if text(&row["inputs"], "trusted_root").is_some() && is_about_an_artifact(corpora, row) {
+        return make_artifact(corpora, row);
+    }
+    let wants_log = text(&row["inputs"]["policy"], "tlog") == Some("set");
+    if text(&row["inputs"], "identity").is_some() || wants_log {
+        return make_with_root(corpora, row);
     }
     let evidence = evidence_of(corpora, row);
     let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
@@ -161,6 +188,89 @@ fn make(corpora: &Corpora, row: &Value) -> Made {
             }
             refused.push(answer.reason.code());
         }
+    }
+    refused.dedup();
+    if evidence.is_empty() { Made::Nothing } else { Made::Refused(refused.join(" ")) }
+}
+
+/// Whether the row's bundle has a signature over an artifact, which is no evidence about an image.
+fn is_about_an_artifact(corpora: &Corpora, row: &Value) -> bool {
+    let Some(path) = text(&row["inputs"], "bundle") else { return false };
+    let bundle = corpora.bytes(path);
+    serde_json::from_slice::<Value>(&bundle).is_ok_and(|bundle| bundle.get("messageSignature").is_some())
+}
+
+/// An artifact, as the conformance client verifies it.
+fn make_artifact(corpora: &Corpora, row: &Value) -> Made {
+    let inputs = &row["inputs"];
+    let asked = match (text(inputs, "key"), text(inputs, "identity"), text(inputs, "issuer")) {
+        (Some(_), ..) => {
+            let validity = &inputs["key_validity"];
+            let time = |name| text(validity, name).map(instant);
+            let limits =
+                KeyLimits { valid_from: time("start"), valid_until: time("end"), ..KeyLimits::default() };
+            Asked::Key(Box::new(keys_of(corpora, row).remove(0)), limits)
+        }
+        (None, Some(subject), Some(issuer)) => Asked::Identity { issuer, subject },
+        _ => return Made::Refused("nobody is asked for".into()),
+    };
+    let content = text(inputs, "artifact").map(|path| corpora.bytes(path));
+    let digest = digest_of(row);
+    let artifact = match &content {
+        Some(content) => Artifact::Content(content),
+        None => Artifact::Sha256(digest.as_bytes()),
+    };
+    let bundle = corpora.bytes(text(inputs, "bundle").unwrap());
+    let root = corpora.bytes(text(inputs, "trusted_root").unwrap());
+    match check(&bundle, &root, asked, &artifact, instant("2026-12-01T00:00:00Z")) {
+        Ok(_) => Made::Accepted,
+        Err(error) => Made::Refused(format!("{} ({error:?})", error.reason().code())),
+    }
+}
+
+/// An image by an identity, or by a key with a log, as a node judges it: a trust bundle with the row's root, the public
+/// one where the row names none.
+fn make_with_root(corpora: &Corpora, row: &Value) -> Made {
+    let inputs = &row["inputs"];
+    let root = corpora.bytes(text(inputs, "trusted_root").unwrap_or("trust/public-good/trusted_root.json"));
+    let authority = match (text(inputs, "identity"), text(inputs, "issuer")) {
+        (Some(subject), Some(issuer)) => Authority::identified("row", 0, &[(issuer, subject)]),
+        _ => {
+            let keys: Vec<Key> = keys_of(corpora, row).iter().map(Key::of_public).collect();
+            Authority::logged("row", 0, &keys)
+        }
+    };
+    let mut rule = Rule::enforce("row", &["row"], 1);
+    let predicate_type = text(inputs, "predicate_type").filter(|_| text(inputs, "oci_layout").is_some());
+    if let Some(predicate_type) = predicate_type {
+        let provenance = text(inputs, "require_source").map(|source| {
+            let source = source.trim_start_matches("git+");
+            format!(
+                r#"{{"builder":[],"build_type":[],"source":["{source}"],"commit":[],"entry_point":[],"parameters":{{"require":[],"forbid":[]}},"arguments":{{"require":[],"forbid":[]}},"materials":"optional","base":[]}}"#
+            )
+        });
+        let requirement = Requirement::of(predicate_type, "row")
+            .with(|requirement| requirement.provenance = provenance.unwrap_or_else(|| "null".into()));
+        rule.attestations = requirement.alone();
+    }
+    let node = Node::new(&Trust::new(vec![authority], vec![rule]).with_roots(&[&root]));
+    let evidence = evidence_of(corpora, row);
+    let image_signature = ["cosign-legacy-sig", "cosign-v3-image"].contains(&row["kind"].as_str().unwrap());
+    let mut refused = Vec::new();
+    for minted in &evidence {
+        let answer = node.ask(&Ask::about("row").of(digest_of(row)).with(minted.clone()));
+        let accepted = match answer.rows[0].standing {
+            Standing::Accepted if image_signature => answer.ruling == Ruling::Allow,
+            Standing::Accepted => true,
+            // Asked for nothing but that it is a statement.
+            Standing::Ignored(Reason::PredicateNotSignature) => !image_signature && predicate_type.is_none(),
+            _ => false,
+        };
+        if accepted {
+            assert!(answer.rows[0].time.is_some(), "{row}");
+            return Made::Accepted;
+        }
+        refused.push(format!("{} ({:?})", answer.reason.code(), answer.rows[0].standing));
     }
     refused.dedup();
     if evidence.is_empty() { Made::Nothing } else { Made::Refused(refused.join(" ")) }

@@ -108,7 +108,7 @@ fn commands_and_flags_exist() -> Result<(), Error> {
             let verbs: Vec<&str> = words
                 .iter()
                 .copied()
-                .take(if ["trust", "policy", "setup"].contains(&words[0]) { 2 } else { 1 })
+                .take(if ["trust", "policy", "setup", "attestation"].contains(&words[0]) { 2 } else { 1 })
                 .collect();
             let mut arguments = verbs.clone();
             arguments.push("--help");
@@ -132,7 +132,10 @@ fn commands_and_flags_exist() -> Result<(), Error> {
     }
     let commands = [
         "agent",
+        "attestation show",
         "policy check",
+        "policy import",
+        "policy test",
         "replay",
         "setup containerd",
         "status",
@@ -257,6 +260,34 @@ fn the_policies_are_fine() -> Result<(), Error> {
         }
     }
     assert_eq!(seen, 2);
+    Ok(())
+}
+
+/// Every example becomes a bundle, with keys of this test in place of the ones that it names.
+#[test]
+fn the_examples_are_fine() -> Result<(), Error> {
+    let pullward = Pullward::built()?;
+    let workspace = Workspace::new()?;
+    let mut seen = 0;
+    for entry in std::fs::read_dir(top().join("docs/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(
+            path.extension().and_then(|extension| extension.to_str()),
+            Some("toml"),
+            "{}",
+            path.display()
+        );
+        let text = std::fs::read_to_string(&path).unwrap();
+        for key in text.split('"').filter_map(|word| word.strip_suffix(".pub")) {
+            if !workspace.join(format!("{key}.pub")).exists() {
+                pullward.succeed(&workspace, &["trust", "keygen", "--out", key, "--no-passphrase"])?;
+            }
+        }
+        let file = workspace.write("policy.toml", &text)?.display().to_string();
+        pullward.succeed(&workspace, &["policy", "check", &file])?;
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen} examples");
     Ok(())
 }
 

@@ -15,11 +15,11 @@ use pullward_core::dsse::{self, Envelope, PAE_ROOM};
 use pullward_core::json;
 use pullward_core::operations::Operations;
 use pullward_core::signature::{Message, PublicKey};
-use pullward_core::time::UnixTime;
+use pullward_core::time::{UnixTime, Window};
 use pullward_core::tlog::entry::{Entry, Inclusion};
 use pullward_core::tlog::leaf::{Content, Error as LeafError, SignedDigest, SignedMaterial, Verifier};
 use pullward_core::tlog::merkle::{self, Hash};
-use pullward_core::tlog::{self, Error, LogKey, Logs, ShownBy, Window};
+use pullward_core::tlog::{self, Error, LogKey, Logs, ShownBy};
 use pullward_tests::Corpora;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -136,7 +136,7 @@ impl Root {
                     id,
                     checkpoint_hint: *id.first_chunk().unwrap(),
                     key: PublicKey::from_spki(&decode(text(key, "rawBytes").unwrap())).unwrap(),
-                    window: Window { from: time("start").unwrap(), until: time("end") },
+                    window: Window { start: time("start").unwrap(), end: time("end") },
                     operator: "",
                 }
             })

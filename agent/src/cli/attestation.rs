@@ -194,26 +194,31 @@ fn print_text(
     if shown.is_empty() {
         return Ok(());
     }
-    let plain = |text: &str| printable(text, 4096);
-    writeln!(out, "{}", plain(&verdict.reference))?;
-    writeln!(out, "{}", plain(&verdict.digest))?;
+    writeln!(out, "{}", report::plain(&verdict.reference))?;
+    writeln!(out, "{}", report::plain(&verdict.digest))?;
     for (row, statement) in shown {
         writeln!(out)?;
-        writeln!(out, "{}", plain(predicate_types::short(&statement.predicate_type)))?;
-        let vouched = if statement.covered {
-            "covered by the image's own signature".to_owned()
+        writeln!(out, "{}", report::plain(predicate_types::short(&statement.predicate_type)))?;
+        if statement.covered {
+            report::line(out, "signed by", report::COVERED)?;
         } else {
-            format!("signed by {}", report::signer(row))
-        };
-        writeln!(out, "  {}", plain(&vouched))?;
-        writeln!(out, "  evidence {} from {}", plain(&row.digest), row.source)?;
-        for line in
-            statement.summary.as_ref().and_then(Value::as_object).map(report::describe).unwrap_or_default()
-        {
-            writeln!(out, "  {}", plain(&line))?;
+            report::print_signer(row, out)?;
         }
-        if statement.summary.is_none() {
-            writeln!(out, "  a predicate of a type that is not summarised here: see -o json")?;
+        report::print_source(row, out)?;
+        match statement.summary.as_ref().and_then(Value::as_object) {
+            Some(summary) => {
+                for (name, value) in report::describe(summary) {
+                    report::line(out, &name, &value)?;
+                }
+            }
+            None => report::line(
+                out,
+                "predicate",
+                "of a type that is not summarised here; -o json prints it whole",
+            )?,
+        }
+        for package in &statement.packages {
+            report::line(out, "package", package)?;
         }
     }
     Ok(())

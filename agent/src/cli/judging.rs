@@ -236,9 +236,23 @@ impl Judging {
                 ));
             }
         };
-        let config = config.unwrap_or_default();
-        let (found, note) =
-            configured_sources(&config, trust.key.is_none() && trust.trust.is_none(), sources)?;
+        let configured = trust.key.is_none() && trust.trust.is_none();
+        Self::over(held, config.unwrap_or_default(), configured, sources, err)
+    }
+
+    /// The same over trust that does not come from flags. `configured` says whether the configuration is a node's, whose
+    /// own credentials and store are then used.
+    ///
+    /// # Errors
+    /// [`JudgingError`]; a failure to write to `err` is one too.
+    pub fn over(
+        held: HeldTrust,
+        config: Config,
+        configured: bool,
+        sources: &SourceFlags,
+        err: &mut dyn Write,
+    ) -> Result<Self, JudgingError> {
+        let (found, note) = configured_sources(&config, configured, sources)?;
         if let Some(note) = note {
             writeln!(err, "note: {note}").map_err(|error| JudgingError::missing(error.to_string()))?;
         }

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod attestation;
 pub mod judging;
 pub mod policy;
+pub mod repair;
 pub mod replay;
 pub mod report;
 pub mod setup;

@@ -8,7 +8,7 @@ use clap::Args;
 use pullward_core::verdict::Reason;
 
 use super::judging::{Asked, Judging, Output, SourceFlags, TrustFlags, USAGE};
-use super::report;
+use super::{repair, report};
 use crate::decide::{EventLog, Unrecorded, Unresolved};
 use crate::record::{Record, Recorder};
 use crate::verdict::Verdict;
@@ -23,6 +23,7 @@ use crate::verdict::Verdict;
   pullward verify --key cosign.pub --offline --store /var/lib/pullward/evidence registry.example/team/app:v1
   pullward verify --key cosign.pub oci:./layout:v1
   pullward verify --config /etc/pullward/config.toml -o json registry.example/team/app:v1 | jq .reason
+  pullward verify --config /etc/pullward/config.toml --explain-missing registry.example/team/app:v1
   pullward verify --config /etc/pullward/config.toml - < images.txt")]
 pub struct Verify {
     /// Images: registry references, or oci:DIR, oci:DIR:TAG, oci:DIR@DIGEST; - reads them from standard input, one per line
@@ -41,6 +42,9 @@ pub struct Verify {
     /// Exit 1 also where audit mode let through what enforce would deny, for CI gates
     #[arg(long)]
     enforce: bool,
+    /// Print the commands of cosign, oras and others that would repair a denial; with -o json on standard error
+    #[arg(long)]
+    explain_missing: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Output,
@@ -90,6 +94,10 @@ pub fn run(arguments: &Verify, out: &mut dyn Write, err: &mut dyn Write) -> io::
         };
         let verdict = judge(&judging, &asked, arguments.record.as_deref(), err)?;
         print(&verdict, arguments.output, out)?;
+        if arguments.explain_missing {
+            let to: &mut dyn Write = if arguments.output == Output::Json { err } else { out };
+            repair::print(&verdict, judging.trust().believed(), to)?;
+        }
         let refused = u8::from(arguments.enforce && verdict.would_deny);
         worst = worst.max(verdict.exit_code()).max(refused);
     }
@@ -170,6 +178,11 @@ pub fn print(verdict: &Verdict, output: Output, out: &mut dyn Write) -> io::Resu
             serde_json::to_writer(&mut *out, verdict)?;
             writeln!(out)
         }
-        Output::Text => report::print(verdict, out),
+        Output::Text => {
+            // In one write: standard output would write line by line.
+            let mut text = Vec::new();
+            report::print(verdict, &mut text)?;
+            out.write_all(&text)
+        }
     }
 }

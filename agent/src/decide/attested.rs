@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use pullward_core::judge::Decision as CoreDecision;
 use pullward_core::predicate::vex;
+use pullward_core::time::UnixTime;
 use pullward_core::trust::{Coverage, Requirement};
 use pullward_core::verdict::Reason;
 use serde_json::Value;
 
 use super::clerk::{NotedStatement, Notes, Shortfall};
 use crate::evidence::Found;
+use crate::policy::predicate_types;
 use crate::verdict::{CandidateRow, EvidenceRow, Outcome, RequirementRow};
 
 /// The name that a policy and a verdict have for "the image's own signature".
@@ -19,17 +21,39 @@ const IMAGE: &str = "image";
 /// What the pieces of evidence did for the requirements, each with its row in the verdict's evidence.
 #[derive(Debug, Default)]
 pub(super) struct Attested {
-    met: Vec<(usize, usize, String)>,
-    unmet: Vec<(usize, Shortfall, String)>,
+    met: Vec<Weighed<usize>>,
+    unmet: Vec<Weighed<Shortfall>>,
     vex: Vec<usize>,
+}
+
+/// A verified attestation and what it did for one requirement.
+#[derive(Debug)]
+struct Weighed<T> {
+    /// Its row in the verdict's evidence.
+    row: usize,
+    /// The digest of the piece of evidence.
+    digest: String,
+    /// When it was made, by its own word.
+    made_at: Option<UnixTime>,
+    /// The requirement's place, or the place and what is wrong.
+    what: T,
 }
 
 impl Attested {
     /// Takes what the clerk wrote down about the piece whose row stands at `row`.
     pub(super) fn take(&mut self, row: usize, found: &Found, notes: &Notes<'_>) {
         let digest = found.digest.to_string();
-        self.met.extend(notes.met.iter().map(|place| (row, *place, digest.clone())));
-        self.unmet.extend(notes.unmet.iter().map(|short| (row, short.clone(), digest.clone())));
+        let made_at = notes.statement.as_ref().and_then(|statement| statement.made_at);
+        let met =
+            notes.met.iter().map(|place| Weighed { row, digest: digest.clone(), made_at, what: *place });
+        self.met.extend(met);
+        let unmet = notes.unmet.iter().map(|short| Weighed {
+            row,
+            digest: digest.clone(),
+            made_at,
+            what: short.clone(),
+        });
+        self.unmet.extend(unmet);
         let kind = notes.statement.as_ref().map(|statement| statement.predicate_type.as_str());
         if kind.is_some_and(|kind| vex::TYPES.contains(&kind)) {
             self.vex.push(row);
@@ -38,8 +62,8 @@ impl Attested {
 
     /// Forgets the piece whose row stands at `row`: it is offered again.
     pub(super) fn forget(&mut self, row: usize) {
-        self.met.retain(|(of, ..)| *of != row);
-        self.unmet.retain(|(of, ..)| *of != row);
+        self.met.retain(|weighed| weighed.row != row);
+        self.unmet.retain(|weighed| weighed.row != row);
     }
 
     /// Whether the piece whose row stands at `row` is a VEX document.
@@ -48,33 +72,24 @@ impl Attested {
     }
 
     /// One row per requirement of the deciding rule.
-    pub(super) fn rows(&self, decision: &CoreDecision<'_>, evidence: &[EvidenceRow]) -> Vec<RequirementRow> {
+    pub(super) fn rows(&self, decision: &CoreDecision<'_>) -> Vec<RequirementRow> {
         let requirements = decision.rule.and_then(|rule| rule.requirements().ok());
         let requirements = requirements.into_iter().flatten().filter_map(Result::ok);
-        requirements.enumerate().map(|(place, asked)| self.row(place, &asked, decision, evidence)).collect()
+        requirements.enumerate().map(|(place, asked)| self.row(place, &asked, decision)).collect()
     }
 
-    fn row(
-        &self,
-        place: usize,
-        asked: &Requirement<'_>,
-        decision: &CoreDecision<'_>,
-        evidence: &[EvidenceRow],
-    ) -> RequirementRow {
+    fn row(&self, place: usize, asked: &Requirement<'_>, decision: &CoreDecision<'_>) -> RequirementRow {
         let met = u32::try_from(place).is_ok_and(|place| decision.met & 1_u16.wrapping_shl(place) != 0);
-        let by = self.met.iter().find(|(_, of, _)| *of == place).map(|(.., digest)| digest.clone());
+        let by = self.met.iter().find(|weighed| weighed.what == place).map(|weighed| weighed.digest.clone());
         let mut candidates: Vec<CandidateRow> = self
-            .unmet
-            .iter()
-            .filter(|(_, short, _)| short.place == place)
-            .map(|(_, short, digest)| CandidateRow {
-                evidence: digest.clone(),
-                code: short.code.to_owned(),
-                detail: short.detail.clone(),
+            .failing(place)
+            .map(|weighed| CandidateRow {
+                evidence: weighed.digest.clone(),
+                code: weighed.what.code.to_owned(),
+                detail: weighed.what.detail.clone(),
             })
             .collect();
-        // Pieces that claim such a type and whose signature did not verify are listed with the evidence.
-        let _others = evidence;
+        // The sort is stable: of two that tell as much, the one that was read first stands first.
         candidates.sort_by_key(|row| std::cmp::Reverse(telling(&row.code)));
         let first = candidates.first();
         let missing = Reason::AttestationMissing;
@@ -97,6 +112,38 @@ impl Attested {
             detail,
             candidates,
         }
+    }
+
+    /// Attestations of a type that the requirement at this place asks for which do not meet it, as they were read.
+    fn failing(&self, place: usize) -> impl Iterator<Item = &Weighed<Shortfall>> {
+        self.unmet.iter().filter(move |weighed| weighed.what.place == place)
+    }
+
+    /// For each requirement that is met, what is wrong with a newer attestation of its type, if something is. It changes
+    /// nothing, because evidence only ever adds up; whoever scans again and finds more should know that.
+    pub(super) fn warnings(&self, requirements: &[RequirementRow]) -> Vec<String> {
+        let met = requirements.iter().enumerate().filter(|(_, row)| row.met);
+        met.filter_map(|(place, row)| self.warning(place, row)).collect()
+    }
+
+    fn warning(&self, place: usize, row: &RequirementRow) -> Option<String> {
+        let counting = self.met.iter().filter(|weighed| weighed.what == place);
+        let counts = counting.filter_map(|weighed| weighed.made_at).max()?;
+        // Whoever may not attest says nothing about the image.
+        let entitled =
+            self.failing(place).filter(|weighed| weighed.what.code != Reason::AttestationSigner.code());
+        let (made_at, newer) = entitled
+            .filter_map(|weighed| Some((weighed.made_at?, weighed)))
+            .filter(|(made_at, _)| *made_at > counts)
+            .max_by_key(|(made_at, weighed)| (*made_at, std::cmp::Reverse(weighed.row)))?;
+        let types: Vec<&str> = row.types.iter().map(|uri| predicate_types::short(uri)).collect();
+        Some(format!(
+            "attestation {}: the one of {counts} counts; another attestation of this type, newer, fails: {} \
+             (of {made_at}, evidence {}); a shorter max_age, or [[revoke]] evidence, makes the older one stop counting",
+            types.join(" or "),
+            newer.what.detail,
+            newer.digest,
+        ))
     }
 }
 
@@ -125,7 +172,7 @@ pub(super) fn discount_covered(rows: &mut [EvidenceRow]) {
     }
 }
 
-/// Per predicate type the summary of one attestation: the one that counts, or else the last that verified. Each says which
+/// Per predicate type the summary of one attestation: the first that counts, or else the last that verified. Each says which
 /// piece of evidence it is of.
 pub(super) fn summaries(
     statements: &[(usize, NotedStatement)],
@@ -137,7 +184,7 @@ pub(super) fn summaries(
         let Some(Value::Object(mut summary)) = statement.summary.clone() else { continue };
         summary.insert("evidence".to_owned(), Value::from(row.digest.clone()));
         let accepted = row.outcome == Outcome::Accepted;
-        let better = chosen.get(&statement.predicate_type).is_none_or(|(known, _)| accepted || !known);
+        let better = chosen.get(&statement.predicate_type).is_none_or(|(known, _)| !known);
         if better {
             chosen.insert(statement.predicate_type.clone(), (accepted, Value::Object(summary)));
         }

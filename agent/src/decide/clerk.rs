@@ -1,18 +1,24 @@
 //! The judge's clerk in the agent: answers conditions in CEL, and writes down what each piece of evidence says and why it
 //! falls short.
 
+use std::sync::Arc;
+
 use pullward_core::judge::{Clerk, Condition, ConditionAnswer, Noted, Vouched};
-use pullward_core::predicate::{Context, Unmet, summarise};
+use pullward_core::predicate::{Context, Unmet, made_at, summarise};
+use pullward_core::time::UnixTime;
 use serde_json::Value;
 
 use super::session::Subject;
 use super::summary;
+use crate::condition::{self, Budget};
 
 /// What one piece of evidence said, and which requirements it meets or does not.
 #[derive(Debug)]
 pub(super) struct Notes<'s> {
     subject: &'s Subject,
     keep: KeepStatements,
+    /// What the conditions of this verdict may still cost.
+    budget: Arc<Budget>,
     /// The verified statement.
     pub(super) statement: Option<NotedStatement>,
     /// Requirements that it meets.
@@ -39,6 +45,10 @@ pub struct NotedStatement {
     pub predicate_type: String,
     /// A summary of its predicate, for types that are known.
     pub summary: Option<Value>,
+    /// When it was made, by its own word.
+    pub made_at: Option<UnixTime>,
+    /// The packages that it lists, where whole statements were asked for: name, version and licences.
+    pub packages: Vec<String>,
     /// The whole statement, where it was asked for.
     pub bytes: Option<Vec<u8>>,
     /// Whether the image's own index vouches for it instead of a signature of its own.
@@ -57,14 +67,14 @@ pub(super) struct Shortfall {
 }
 
 impl<'s> Notes<'s> {
-    pub(super) fn new(subject: &'s Subject, keep: KeepStatements) -> Self {
-        Self { subject, keep, statement: None, met: Vec::new(), unmet: Vec::new(), condition: None }
+    pub(super) fn new(subject: &'s Subject, keep: KeepStatements, budget: Arc<Budget>) -> Self {
+        Self { subject, keep, budget, statement: None, met: Vec::new(), unmet: Vec::new(), condition: None }
     }
 }
 
 impl Clerk for Notes<'_> {
     fn condition(&mut self, condition: &Condition<'_>) -> ConditionAnswer {
-        let (answer, why) = crate::condition::answer(condition, self.subject);
+        let (answer, why) = condition::answer(condition, self.subject, &self.budget);
         self.condition = why;
         answer
     }
@@ -76,9 +86,19 @@ impl Clerk for Notes<'_> {
             platform: &self.subject.platform,
         };
         let predicate_type: String = noted.attestation.predicate_type.chars().collect();
+        let read = summarise(&noted.attestation, &context);
+        let made_at = match &read {
+            Some(summary) => summary.as_ref().ok().and_then(summary::made_at),
+            None => made_at(&noted.attestation, &context).ok(),
+        };
         self.statement = Some(NotedStatement {
-            summary: summarise(&noted.attestation, &context).map(|summary| summary::to_json(&summary)),
+            summary: read.map(|summary| summary::to_json(&summary)),
+            made_at,
             predicate_type,
+            packages: match self.keep {
+                KeepStatements::Yes => summary::packages(&noted.attestation),
+                KeepStatements::No => Vec::new(),
+            },
             bytes: (self.keep == KeepStatements::Yes).then(|| noted.statement.to_vec()),
             covered: noted.vouched == Vouched::Index,
         });

@@ -151,7 +151,7 @@ pub(super) fn message(
     let unmet = decision.unmet.and_then(|place| requirements.get(place));
     let what = match decision.reason {
         Reason::Signed => signed(rows, requirements),
-        _ if unmet.is_some() => unmet.map(|row| shortfall(row, rule)).unwrap_or_default(),
+        _ if unmet.is_some() => unmet.map(|row| shortfall(row, rule, rows)).unwrap_or_default(),
         Reason::AllowedByRule | Reason::DeniedByRule | Reason::RequirementUnsupported => {
             format!("{}{}", by_rule(rule), decision.reason.meaning())
         }
@@ -207,12 +207,20 @@ fn wanted(rule: Option<&Rule<'_>>) -> String {
 }
 
 /// What a requirement that is not met lacks.
-fn shortfall(row: &RequirementRow, rule: Option<&Rule<'_>>) -> String {
+fn shortfall(row: &RequirementRow, rule: Option<&Rule<'_>>, rows: &[EvidenceRow]) -> String {
     let types: Vec<&str> = row.types.iter().map(|uri| predicate_types::short(uri)).collect();
     let detail = row.detail.as_deref().unwrap_or_default();
     let by = row.signed_by.join(", ");
     let rule = rule.map(|rule| format!(" (rule {:?}, signed by: {by})", rule.name())).unwrap_or_default();
-    format!("attestation {}: {detail}{rule}", types.join(" or "))
+    // What is in them is not believed, so that nobody knows of which type they are.
+    let unknown = rows.iter().filter(|row| row.code.as_deref() == Some(Reason::UntrustedKey.code())).count();
+    let beside = match unknown {
+        0 => String::new(),
+        _ if !row.candidates.is_empty() => String::new(),
+        1 => "; 1 attached piece is signed by a key that the rule does not know".to_owned(),
+        _ => format!("; {unknown} attached pieces are signed by a key that the rule does not know"),
+    };
+    format!("attestation {}: {detail}{beside}{rule}", types.join(" or "))
 }
 
 fn signed(rows: &[EvidenceRow], requirements: &[RequirementRow]) -> String {

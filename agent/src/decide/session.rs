@@ -3,6 +3,8 @@
 //! What a session sees is a list of [`Event`]s. They come from the sources, or from a record; the same list gives the
 //! same verdict, byte for byte except for `elapsed_us`.
 
+use std::sync::Arc;
+
 use pullward_core::buildkit;
 use pullward_core::judge::{
     Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::attested::{self, Attested};
 use super::clerk::{KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
+use crate::condition;
 use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
 use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Outcome, Place, Verdict};
 
@@ -134,6 +137,8 @@ pub struct Session<'a> {
     statements: Vec<(usize, NotedStatement)>,
     /// Reports that fell short and may be excused by a VEX statement that comes later, each with its row.
     held: Vec<(usize, Found)>,
+    /// What conditions in CEL may still cost.
+    conditions: Arc<condition::Budget>,
 }
 
 /// Most bytes of reports that are held for a VEX statement to come. One that does not fit is not excused.
@@ -168,6 +173,7 @@ impl<'a> Session<'a> {
             keep,
             statements: Vec::new(),
             held: Vec::new(),
+            conditions: Arc::new(condition::Budget::for_one_verdict()),
         }
     }
 
@@ -257,13 +263,16 @@ impl<'a> Session<'a> {
 
     /// Offers one piece to the judge and keeps what the clerk wrote down about it.
     fn offer(&mut self, found: &Found, place: usize) -> CoreOutcome<'a> {
-        let mut notes = Notes::new(self.subject, self.keep);
+        let mut notes = Notes::new(self.subject, self.keep, Arc::clone(&self.conditions));
         let evidence = match found.format {
             Format::Bundle => Evidence::Bundle(&found.content),
-            Format::LegacyAttestation => Evidence::Envelope(&found.content),
+            Format::LegacyAttestation => {
+                Evidence::Envelope { document: &found.content, annotations: found.keyless() }
+            }
             Format::LegacySignature => Evidence::SimpleSigning {
                 payload: &found.content,
                 signature: found.signature.as_deref().unwrap_or_default(),
+                annotations: found.keyless(),
             },
             Format::IndexStatement => {
                 let (index, manifest) = match &found.chain {
@@ -277,7 +286,7 @@ impl<'a> Session<'a> {
             }
         };
         // Given back with the piece: a verdict holds one of each at a time.
-        let mut scratch = vec![0; evidence.scratch_bytes()];
+        let mut scratch = vec![0; self.judge.scratch_bytes(&evidence)];
         let outcome = self.judge.offer_with(&evidence, &found.digest, &mut scratch, &mut notes);
         self.note(found, place, notes);
         outcome
@@ -305,7 +314,8 @@ impl<'a> Session<'a> {
         // A failure after everything was met is worth knowing and changes nothing.
         notes.extend(self.failures.iter().cloned());
         let mut rows = self.rows;
-        let requirements = self.attested.rows(&decision, &rows);
+        let requirements = self.attested.rows(&decision);
+        notes.extend(self.attested.warnings(&requirements));
         if !decision.is_signed() {
             attested::discount_covered(&mut rows);
         }
@@ -363,8 +373,11 @@ fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
         digest: found.digest.to_string(),
         predicate_type: outcome.predicate_type.as_ref().map(ToString::to_string),
         authority: outcome.authority.map(str::to_owned),
-        identity: outcome.key.map(|KeyId(id)| format!("key {}", Digest::from_sha256(id))),
-        time: None,
+        identity: match (&outcome.identity, outcome.key) {
+            (Some(identity), _) => Some(identity.as_str().to_owned()),
+            (None, key) => key.map(|KeyId(id)| format!("key {}", Digest::from_sha256(id))),
+        },
+        time: outcome.time.map(|time| time.to_string()),
         outcome: result,
         code,
         detail,

@@ -1,7 +1,7 @@
 //! Summaries of predicates as the verdict's JSON has them: one reading, the core's, for what is judged and what is shown.
 
 use pullward_core::json::Text;
-use pullward_core::predicate::{Summary, Unmet, Words};
+use pullward_core::predicate::{Attestation, Summary, Unmet, Words, packages};
 use pullward_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -46,6 +46,50 @@ pub(super) fn to_json(summary: &Result<Summary<'_>, Unmet<'_>>) -> Value {
         Ok(_) => Value::Null,
         Err(unmet) => json!({ "unreadable": unmet.reason.code(), "detail": unmet.finding.to_string() }),
     }
+}
+
+/// When the predicate was made, by its own word.
+pub(super) fn made_at(summary: &Summary<'_>) -> Option<UnixTime> {
+    match summary {
+        Summary::Vulnerabilities(report) => report.made_at,
+        Summary::Provenance(provenance) => provenance.made_at,
+        Summary::Packages(packages) => packages.made_at,
+        Summary::Vex(vex) => vex.made_at,
+        _ => None,
+    }
+}
+
+/// The packages that a predicate lists, one text each: name, version and licences. None where it is no list; of a list
+/// that cannot be read to its end, what stands before.
+pub(super) fn packages(attestation: &Attestation<'_>) -> Vec<String> {
+    let mut listed = Vec::new();
+    if packages::TYPES.iter().any(|known| attestation.predicate_type.is(known)) {
+        // Where it cannot be read, the summary says so, and why.
+        let _read = packages::each(attestation, &mut |package| {
+            if package.place == packages::Place::Listed {
+                listed.push(package_words(package));
+            }
+            Ok(())
+        });
+    }
+    listed
+}
+
+fn package_words(package: &packages::Package<'_>) -> String {
+    let purl = || package.purls().find_map(Result::ok);
+    let mut text: String = package.group.map(|group| format!("{}/", Words(group))).unwrap_or_default();
+    text += &package.name.or_else(purl).map(|name| Words(name).to_string()).unwrap_or_default();
+    if let Some(version) = package.version {
+        text += &format!(" {}", Words(version));
+    }
+    let mut licenses: Vec<String> =
+        package.licenses().filter_map(Result::ok).map(|license| Words(license).to_string()).collect();
+    licenses.retain(|license| license != "NOASSERTION" && license != "NONE");
+    licenses.dedup();
+    if !licenses.is_empty() {
+        text += &format!(" ({})", licenses.join(", "));
+    }
+    text
 }
 
 fn words(text: Option<Text<'_>>) -> Option<String> {

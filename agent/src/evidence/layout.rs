@@ -421,6 +421,10 @@ impl EvidenceSource for Layout {
                 }
             }
         }
+        // Last: what stands in the index counts only where a signature over it was found.
+        if walk.image_index()? == Flow::Stop {
+            return Ok(walk.finish());
+        }
         if walk.is_empty() {
             walk.hint(Hint::TagsAreNotCopied { tag: format!("{tag}.sig") });
             if let Some(hint) = signature_of_another(scan.entries.iter().filter_map(|l| l.name.as_deref())) {

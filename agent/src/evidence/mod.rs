@@ -35,6 +35,7 @@ use std::time::Instant;
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
+use pullward_core::verify::Annotations;
 
 use crate::evidence::document::{DescriptorError, DocumentError, MediaType};
 use crate::evidence::inflight::{Inflight, Room};
@@ -149,6 +150,32 @@ pub struct Found {
     pub signature: Option<String>,
     /// For a statement of the image's own index: the documents that chain it to the image's digest.
     pub chain: Option<Chain>,
+}
+
+/// cosign's annotations that say something about a certificate, a log or timestamps.
+const KEYLESS_ANNOTATIONS: [&str; 4] = [
+    "dev.sigstore.cosign/certificate",
+    "dev.sigstore.cosign/chain",
+    "dev.sigstore.cosign/bundle",
+    "dev.sigstore.cosign/rfc3161timestamp",
+];
+
+impl Found {
+    /// What the layer's annotations say about a certificate, a log and timestamps.
+    #[must_use]
+    pub fn keyless(&self) -> Annotations<'_> {
+        let [certificate, chain, bundle, timestamp] =
+            KEYLESS_ANNOTATIONS.map(|name| self.annotations.get(name).map(String::as_str));
+        Annotations { certificate, chain, bundle, timestamp }
+    }
+
+    /// The same annotations, as a record keeps them; none for a bundle, where they are not read.
+    #[must_use]
+    pub fn keyless_annotations(&self) -> BTreeMap<String, String> {
+        let read = matches!(self.format, Format::LegacySignature | Format::LegacyAttestation);
+        let told = self.annotations.iter().filter(|(name, _)| KEYLESS_ANNOTATIONS.contains(&name.as_str()));
+        told.filter(|_| read).map(|(name, text)| (name.clone(), text.clone())).collect()
+    }
 }
 
 /// What chains a statement to the image's own index.

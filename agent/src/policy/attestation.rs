@@ -12,9 +12,11 @@ use super::file::{self, Texts};
 use super::predicate_types::{self, Kind};
 use super::problem::{Fault, nearest};
 use super::text::Text;
+use crate::condition::{self, CompileError, ENGINE};
 use crate::trust::payload::Mode;
 use crate::trust::requirement::{
-    DeniedPackage, Ignored, Packages, Parameter, Parameters, Provenance, Requirement, Vulnerabilities,
+    Condition, DeniedPackage, Ignored, Packages, Parameter, Parameters, Provenance, Requirement,
+    Vulnerabilities,
 };
 use crate::trust::time::Lifetime;
 
@@ -350,9 +352,23 @@ impl Check<'_> {
         Packages { deny, licenses: self.globs_up_to("`licenses`", licenses, limits::DENIED_PACKAGES) }
     }
 
-    fn condition(&mut self, cel: &Spanned<String>) -> Option<crate::trust::requirement::Condition> {
-        self.report(cel.span(), Fault::NotEnforced { field: "`cel`" });
-        None
+    /// Compiles a condition, so that one that is wrong never reaches a node.
+    fn condition(&mut self, cel: &Spanned<String>) -> Option<Condition> {
+        self.count_condition(cel.span());
+        let expression = cel.get_ref();
+        match condition::compile(expression) {
+            Ok(_) => Some(Condition { engine: ENGINE.to_owned(), expression: expression.clone() }),
+            Err(CompileError { message, offset }) => {
+                // Where the policy spells the expression with escapes, its parts are elsewhere in the file.
+                let written = self.written(cel.span());
+                let (start, at) = match written.find(expression.as_str()) {
+                    Some(quotes) => (cel.span().start + quotes + offset, None),
+                    None => (cel.span().start, Some(offset)),
+                };
+                self.report(start..cel.span().end, Fault::Condition { message, at });
+                None
+            }
+        }
     }
 }
 

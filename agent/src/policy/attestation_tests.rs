@@ -51,6 +51,11 @@ signed_by = ["release"]
 packages = { licenses = ["SSPL*"] }
 
 [[rule.attestation]]
+type = "https://acme.example/review/v1"
+signed_by = ["release"]
+cel = 'predicate.reviewed == "yes" && now - timestamp(predicate.at) < duration("720h")'
+
+[[rule.attestation]]
 type = "vuln"
 signed_by = ["release"]
 "#;
@@ -115,6 +120,16 @@ fn every_field_becomes_what_nodes_read() {
             "signed_by": ["release"], "covered": false, "max_age": null, "max_age_at": "first",
             "vulnerabilities": null, "provenance": null,
             "packages": { "deny": [], "licenses": ["SSPL*"] }, "condition": null,
+        },
+        {
+            "types": ["https://acme.example/review/v1"],
+            "signed_by": ["release"], "covered": false, "max_age": null, "max_age_at": "first",
+            "vulnerabilities": null, "provenance": null, "packages": null,
+            "condition": {
+                "engine": "pullward-cel/1",
+                "expression":
+                    "predicate.reviewed == \"yes\" && now - timestamp(predicate.at) < duration(\"720h\")",
+            },
         },
         {
             "types": ["https://cosign.sigstore.dev/attestation/vuln/v1"],
@@ -255,6 +270,14 @@ fn every_refusal_has_its_place_and_code() {
         (vuln("builder = [\"x\"]"), "12:11 policy-attestation"),
         (vuln("materials = \"required\""), "12:13 policy-attestation"),
         (spdx("base = [\"ghcr.io/**\"]"), "12:8 policy-attestation"),
+        // conditions
+        (vuln("cel = \"\""), "12:7 policy-condition"),
+        (vuln("cel = 'predicate.x === 1'"), "12:22 policy-condition"),
+        (vuln("cel = '''\npredicate.x &&\n  predicat.y == 1'''"), "14:3 policy-condition"),
+        (vuln("cel = \"predicat.x == \\\"\\\"\""), "12:7 policy-condition"),
+        (vuln("cel = 'predicate.x.matches(\"a\")'"), "12:20 policy-condition"),
+        (vuln("cel = '\"text\"'"), "12:8 policy-condition"),
+        (vuln("cel = 1"), "12:7 policy-syntax"),
         // packages
         (spdx("packages = {}"), "12:12 policy-attestation"),
         (spdx("packages = { deny = [] }"), "12:21 policy-empty-list"),
@@ -355,6 +378,8 @@ fn doubtful_requirements_are_warned_about() {
             vec!["12:11 attestation-no-time"],
         ),
         (asking("type = \"custom\"\nsigned_by = [\"a\"]\nmax_age = \"1d\""), vec![]),
+        (asking("type = \"custom\"\nsigned_by = [\"a\"]\ncel = '1 == 1'"), vec!["12:7 condition-constant"]),
+        (asking("type = \"custom\"\nsigned_by = [\"a\"]\ncel = 'has(predicate.x)'"), vec![]),
         (asking("type = \"cyclonedx\"\nsigned_by = [\"image\"]"), vec!["11:14 attestation-never-covered"]),
         (asking("type = [\"spdx\", \"slsaprovenance1\"]\nsigned_by = [\"image\"]"), vec![]),
     ] {
@@ -386,4 +411,36 @@ fn a_rule_with_fewer_attestations_behind_a_tag_is_laxer() {
     };
     assert_eq!(folder.warnings(&rules(attestation, "")), ["7:10 tag-bypass"]);
     assert_eq!(folder.warnings(&rules(attestation, attestation)), Vec::<String>::new());
+}
+
+#[test]
+fn a_condition_too_many_is_refused_and_a_long_one_too() {
+    let folder = Folder::new();
+    let long =
+        format!("type = \"vuln\"\nsigned_by = [\"a\"]\ncel = \"predicate.x == '{}'\"", "a".repeat(4096));
+    assert_eq!(folder.problems(&asking(&long)), ["12:8 policy-condition"]);
+    let attestation = "[[rule.attestation]]\ntype = \"custom\"\nsigned_by = [\"a\"]\ncel = 'predicate.x'\n";
+    let rules: String = (0..63)
+        .map(|n| {
+            let asked = attestation.repeat(if n == 62 { 9 } else { 16 });
+            format!("[[rule]]\nname = \"r{n}\"\nmatch = [\"ghcr.io/a/{n}\"]\nsigned_by = [\"a\"]\n{asked}")
+        })
+        .collect();
+    let problems = folder.problems(&format!("{HEAD}{rules}"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.ends_with("policy-bound")), "{problems:?}");
+}
+
+#[test]
+fn nodes_take_what_is_built_of_every_field() {
+    let text: String = ATTESTED
+        .lines()
+        .filter(|line| !line.starts_with("packages"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let payload = Folder::new().payload(&text);
+    let bytes = payload.to_bytes().unwrap();
+    let trust = crate::trust::installed::tests::unsigned(bytes.clone());
+    assert_eq!(trust.bundle().index().rule_count(), 1);
+    assert_eq!(crate::trust::payload::Payload::from_bytes(&bytes), Ok(payload));
 }

@@ -15,12 +15,14 @@ use toml::Spanned;
 use super::file::{self, PolicyFile, TimeText};
 use super::keys::PublicKeyFile;
 use super::problem::{Fault, Problem, nearest};
-use super::source::{Source, read_capped};
+use super::source::Source;
 use super::text::{self, Text};
 use super::threshold::distinct_signers;
 use super::warnings::{self, Warning};
-use super::{Policy, revoke};
-use crate::trust::payload::{Authority, AuthorityKind, DigestList, Index, Key, Mode, Override, Part, Rule};
+use super::{Policy, keyless, revoke};
+use crate::trust::payload::{
+    Authority, AuthorityKind, DigestList, Index, Key, Mode, Override, Part, Rule, TrustedRoot,
+};
 use crate::trust::time::{Lifetime, Time};
 
 /// Validity of an override where the policy does not say.
@@ -37,6 +39,9 @@ pub(super) fn check(source: &Source, file: &PolicyFile) -> Result<Policy, Vec<Pr
         parts: vec![Part { name: source.name(), digest: Digest::of(source.text().as_bytes()).to_string() }],
         files: BTreeMap::new(),
         digest_lists: Vec::new(),
+        trusted_roots: Vec::new(),
+        root_files: BTreeMap::new(),
+        conditions: 0,
         keys_of: BTreeMap::new(),
     };
     let policy = check.policy(file);
@@ -56,7 +61,13 @@ pub(super) struct Check<'a> {
     files: BTreeMap<String, Option<PublicKeyFile>>,
     /// The digests that rules are limited to.
     digest_lists: Vec<DigestList>,
-    /// Ids of the keys of every authority.
+    /// Conditions in CEL so far.
+    conditions: usize,
+    /// The trusted roots that authorities name, each once.
+    pub(super) trusted_roots: Vec<TrustedRoot>,
+    /// Trusted root files that were read, by name, and their places; none where that failed and was reported.
+    pub(super) root_files: BTreeMap<String, Option<u64>>,
+    /// Ids of the keys of every authority, and what stands for its identities.
     keys_of: BTreeMap<String, BTreeSet<Digest>>,
 }
 
@@ -114,6 +125,7 @@ impl Check<'_> {
             after_expiry: file.after_expiry.unwrap_or_default(),
             r#override,
             authorities,
+            trusted_roots: std::mem::take(&mut self.trusted_roots),
             rules,
             digest_lists: std::mem::take(&mut self.digest_lists),
             revoked,
@@ -139,8 +151,31 @@ impl Check<'_> {
             ),
         }
         if let Some(keyless) = &authority.keyless {
-            self.report(keyless.span(), Fault::NotEnforced { field: "`keyless` authorities" });
+            let fields = [
+                ("valid_from", authority.valid_from.as_ref().map(Spanned::span)),
+                ("valid_until", authority.valid_until.as_ref().map(Spanned::span)),
+                ("retired", authority.retired.as_ref().map(Spanned::span)),
+                ("trusted_root", authority.trusted_root.as_ref().map(Spanned::span)),
+            ];
+            for (field, span) in fields {
+                if let Some(span) = span {
+                    self.report(span, Fault::FieldBesideKeyless { field });
+                }
+            }
+            let (trusted_root, identities, stand_in) = keyless::identities(self, keyless);
+            self.keys_of.entry(name.clone()).or_default().extend(stand_in);
+            return Authority {
+                name: name.clone(),
+                kind: AuthorityKind::Keyless,
+                keys: None,
+                trusted_root,
+                identities: Some(identities),
+            };
         }
+        let trusted_root = authority
+            .trusted_root
+            .as_ref()
+            .and_then(|file| keyless::trusted_root(self, file, keyless::RootFor::Keys));
         let alone = authority.key.as_ref().map(|key| file::Key {
             key: key.clone(),
             valid_from: authority.valid_from.clone(),
@@ -183,7 +218,7 @@ impl Check<'_> {
             name: name.clone(),
             kind: AuthorityKind::Key,
             keys: Some(keys),
-            trusted_root: None,
+            trusted_root,
             identities: None,
         }
     }
@@ -221,16 +256,32 @@ impl Check<'_> {
             return known.clone();
         }
         self.text(span.clone(), Text::FileName, name);
-        let read = match read_capped(&self.source.beside(name), limits::KEY_FILE_BYTES) {
+        let read = match self.source.read_beside(name, limits::KEY_FILE_BYTES) {
             Err(reason) => Err(Fault::KeyFile { file: name.clone(), reason }),
             Ok(bytes) => {
-                self.parts.push(Part { name: name.clone(), digest: Digest::of(&bytes).to_string() });
+                self.part(name, &bytes);
                 PublicKeyFile::parse(&bytes).map_err(|reason| Fault::Key { file: name.clone(), reason })
             }
         };
         let read = read.map_err(|fault| self.report(span, fault)).ok();
         self.files.insert(name.clone(), read.clone());
         read
+    }
+
+    /// Reads a file that the policy names, and makes it a part of the bundle.
+    pub(super) fn file(&mut self, name: &Spanned<String>, cap: u64) -> Result<Vec<u8>, String> {
+        self.text(name.span(), Text::FileName, name.get_ref());
+        let bytes = self.source.read_beside(name.get_ref(), cap)?;
+        self.part(name.get_ref(), &bytes);
+        Ok(bytes)
+    }
+
+    /// The same file may be named as a key's and as a root's; it is one part.
+    fn part(&mut self, name: &str, bytes: &[u8]) {
+        let part = Part { name: name.to_owned(), digest: Digest::of(bytes).to_string() };
+        if !self.parts.contains(&part) {
+            self.parts.push(part);
+        }
     }
 
     fn rule(&mut self, rule: &file::Rule) -> Rule {
@@ -520,6 +571,20 @@ impl Check<'_> {
                 self.report(entry.span(), Fault::DuplicateEntry { entry: entry_text, list });
             }
         }
+    }
+
+    /// Reports the first condition past what a bundle may have.
+    pub(super) fn count_condition(&mut self, span: Range<usize>) {
+        self.conditions += 1;
+        if self.conditions == limits::CONDITIONS + 1 {
+            let next = "use the fields of [[rule.attestation]] where they say it";
+            self.bound(span, "conditions", self.conditions, limits::CONDITIONS, next);
+        }
+    }
+
+    /// A part of the file as it is written.
+    pub(super) fn written(&self, span: Range<usize>) -> &str {
+        self.source.text().get(span).unwrap_or_default()
     }
 
     pub(super) fn report(&mut self, span: Range<usize>, fault: Fault) {

@@ -5,6 +5,7 @@
 
 pub(super) mod attestation;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
@@ -53,6 +54,8 @@ pub struct Authority {
     pub keys: Option<Spanned<Vec<Key>>>,
     /// Identities instead of keys.
     pub keyless: Option<Spanned<Keyless>>,
+    /// File of a Sigstore `TrustedRoot` whose logs and timestamp authorities must have seen what its keys sign.
+    pub trusted_root: Option<Spanned<String>>,
     /// Start of `key`'s validity.
     pub valid_from: Option<Spanned<TimeText>>,
     /// End of `key`'s validity.
@@ -148,21 +151,34 @@ impl<'de> Deserialize<'de> for TimeText {
     }
 }
 
-/// Identities that a certificate authority vouches for. Read, not enforced.
+/// Identities that a certificate authority vouches for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keyless {
-    /// File of a Sigstore `TrustedRoot`.
+    /// File of a Sigstore `TrustedRoot`, relative to the policy file.
     pub trusted_root: Spanned<String>,
     /// Any of these.
     #[serde(default)]
     pub identity: Vec<Identity>,
 }
 
-/// One identity: both parts are required.
+/// One identity: issuer and subject are required.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
+    /// Who vouched, a glob over the whole string.
+    pub issuer: Spanned<String>,
+    /// For whom, a glob over the whole string.
+    pub subject: Spanned<String>,
+    /// What else Fulcio has to say of it, each a glob over the whole string.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Spanned<String>>,
+}
+
+/// An identity that no longer counts: both parts are required.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedIdentity {
     /// Who vouched, a glob over the whole string.
     pub issuer: Spanned<String>,
     /// For whom, a glob over the whole string.
@@ -228,9 +244,9 @@ pub struct Revocation {
     pub digest: Option<Spanned<String>>,
     /// A key: file of its public half, or `sha256:` and the digest of its SPKI.
     pub key: Option<Spanned<String>>,
-    /// An identity. Read, not enforced.
-    pub identity: Option<Spanned<Identity>>,
-    /// A certificate's serial number. Read, not enforced.
+    /// An identity.
+    pub identity: Option<Spanned<RevokedIdentity>>,
+    /// A certificate's serial number, in hex.
     pub serial: Option<Spanned<String>>,
     /// One piece of evidence, by the digest of its bytes or of the payload that is signed in it.
     pub evidence: Option<Spanned<String>>,

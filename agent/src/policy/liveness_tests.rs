@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::attestation_tests::ATTESTED;
 use super::file::attestation::Ignore;
 use super::file::{
-    Attestation, Authority, Key, Override, Packages, Parameters, PolicyFile, Revocation, Rule,
-    Vulnerabilities,
+    Attestation, Authority, Identity, Key, Keyless, Override, Packages, Parameters, PolicyFile, Revocation,
+    RevokedIdentity, Rule, Vulnerabilities,
 };
-use super::tests::{Folder, WHOLE};
+use super::keyless_tests::{KEYLESS, folder};
+use super::tests::WHOLE;
 
 /// `Type.field` of every field; a field that is left out does not compile.
 macro_rules! fields {
@@ -73,7 +74,7 @@ const ROWS: &[(&str, &str, &str, Effect)] = &[
         "Authority.keyless",
         "key = \"a.pub\"\nvalid_from = 2026-01-01T00:00:00Z\nvalid_until = \"2027-01-01T00:00:00Z\"",
         "keyless = { trusted_root = \"root.json\" }",
-        Refused("policy-not-enforced"),
+        Refused("policy-empty-list"),
     ),
     ("Authority.valid_from", "valid_from = 2026-01-01T00:00:00Z\n", "", Changes),
     ("Authority.valid_until", "valid_until = \"2027-01-01T00:00:00Z\"\n", "", Changes),
@@ -122,18 +123,25 @@ const ROWS: &[(&str, &str, &str, Effect)] = &[
     ("Revocation.authority", "authority = \"other\"", "authority = \"release\"", Changes),
     ("Revocation.from", "from = 2026-06-01T00:00:00Z\n", "", Changes),
     ("Revocation.reason", "CVE-2026-1", "CVE-2026-2", Changes),
+];
+
+/// The same for the fields about certificates and logs, in a policy that has all of them.
+const KEYLESS_ROWS: &[(&str, &str, &str, Effect)] = &[
+    ("Authority.trusted_root", "trusted_root = \"root.json\"\n\n[[rule", "\n[[rule", Changes),
+    ("Keyless.trusted_root", "root.json\"\n[[", "timestamps.json\"\n[[", Changes),
     (
-        "Revocation.identity",
-        "authority = \"other\"\nfrom",
-        "identity = { issuer = \"i\", subject = \"s\" }\nfrom",
-        Refused("policy-not-enforced"),
+        "Keyless.identity",
+        "\n[[authority]]\nname = \"release\"",
+        "[[authority.keyless.identity]]\nissuer = \"i\"\nsubject = \"s\"\n[[authority]]\nname = \"release\"",
+        Changes,
     ),
-    (
-        "Revocation.serial",
-        "authority = \"other\"\nfrom",
-        "serial = \"00\"\nfrom",
-        Refused("policy-not-enforced"),
-    ),
+    ("Identity.issuer", "issuer = \"https://token", "issuer = \"https://gitlab", Changes),
+    ("Identity.subject", "release.yml", "publish.yml", Changes),
+    ("Identity.fields", "github-hosted", "self-hosted", Changes),
+    ("Revocation.identity", "acme/old/**", "acme/older/**", Changes),
+    ("RevokedIdentity.issuer", "{ issuer = \"https://token", "{ issuer = \"https://gitlab", Changes),
+    ("RevokedIdentity.subject", "acme/old/**", "acme/older/**", Changes),
+    ("Revocation.serial", "00:AB", "00:AC", Changes),
 ];
 
 /// The same for the fields about attestations, in a policy that has all of them.
@@ -168,12 +176,7 @@ const ATTESTATION_ROWS: &[(&str, &str, &str, Effect)] = &[
     ("Attestation.materials", "\"required\"", "\"optional\"", Changes),
     ("Attestation.base", "alpine@*", "debian@*", Changes),
     ("Attestation.packages", "packages = { licenses = [\"SSPL*\"] }\n", "", Changes),
-    (
-        "Attestation.cel",
-        "max_age = \"7d\"\n",
-        "max_age = \"7d\"\ncel = \"true\"\n",
-        Refused("policy-not-enforced"),
-    ),
+    ("Attestation.cel", "predicate.reviewed", "predicate.seen", Changes),
     ("Vulnerabilities.critical", "critical = 0", "critical = 1", Changes),
     ("Vulnerabilities.high", "high = 5", "high = 4", Changes),
     ("Vulnerabilities.medium", "medium = 10, ", "", Changes),
@@ -193,13 +196,13 @@ const ATTESTATION_ROWS: &[(&str, &str, &str, Effect)] = &[
 
 #[test]
 fn every_field_changes_the_payload_or_is_refused_by_name() {
-    let folder = Folder::new();
+    let folder = folder();
     let payload = |text: &str| {
         let mut json = serde_json::to_value(folder.payload(text)).unwrap();
         let parts = json.as_object_mut().unwrap().remove("parts");
         (json, parts)
     };
-    for (policy, rows) in [(WHOLE, ROWS), (ATTESTED, ATTESTATION_ROWS)] {
+    for (policy, rows) in [(WHOLE, ROWS), (KEYLESS, KEYLESS_ROWS), (ATTESTED, ATTESTATION_ROWS)] {
         let before = payload(policy);
         for (field, from, to, effect) in rows {
             let text = policy.replace(from, to);
@@ -224,7 +227,10 @@ fn every_field_changes_the_payload_or_is_refused_by_name() {
 fn every_field_of_the_format_has_a_row() {
     let fields = fields! {
         PolicyFile { schema, audience, after_expiry, authority, rule, r#override, revoke }
-        Authority { name, key, keys, keyless, valid_from, valid_until, retired }
+        Authority { name, key, keys, keyless, trusted_root, valid_from, valid_until, retired }
+        Keyless { trusted_root, identity }
+        Identity { issuer, subject, fields }
+        RevokedIdentity { issuer, subject }
         Key { key, valid_from, valid_until, retired }
         Rule {
             name, r#match, digests, namespaces, mode, index, signed_by, at_least, attestation, contact,
@@ -241,6 +247,7 @@ fn every_field_of_the_format_has_a_row() {
         Revocation { digest, key, identity, serial, evidence, authority, from, reason }
     };
     let fields: BTreeSet<&str> = fields.iter().map(String::as_str).collect();
-    let rows: BTreeSet<&str> = ROWS.iter().chain(ATTESTATION_ROWS).map(|(field, ..)| *field).collect();
+    let rows: BTreeSet<&str> =
+        ROWS.iter().chain(KEYLESS_ROWS).chain(ATTESTATION_ROWS).map(|(field, ..)| *field).collect();
     assert_eq!(fields, rows);
 }

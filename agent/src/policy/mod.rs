@@ -9,6 +9,8 @@
 mod attestation;
 mod check;
 mod file;
+pub mod import;
+mod keyless;
 mod keys;
 pub mod predicate_types;
 mod problem;
@@ -21,6 +23,8 @@ mod warnings;
 #[cfg(test)]
 mod attestation_tests;
 #[cfg(test)]
+mod keyless_tests;
+#[cfg(test)]
 mod liveness_tests;
 #[cfg(test)]
 mod tests;
@@ -29,6 +33,7 @@ use std::path::Path;
 
 pub use file::PolicyFile;
 pub use keys::PublicKeyFile;
+pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem};
 pub use source::{Position, Source, read_capped};
 pub use text::is_audience;
@@ -37,7 +42,7 @@ pub use warnings::{Doubt, Warning};
 use pullward_core::trust::SCHEMA;
 
 use crate::trust::payload::{
-    self, AfterExpiry, Authority, DigestList, Override, Part, Payload, Revoked, Rule,
+    self, AfterExpiry, Authority, DigestList, Override, Part, Payload, Revoked, Rule, TrustedRoot,
 };
 use crate::trust::time::Time;
 
@@ -48,6 +53,7 @@ pub struct Policy {
     after_expiry: AfterExpiry,
     r#override: Option<Override>,
     authorities: Vec<Authority>,
+    trusted_roots: Vec<TrustedRoot>,
     rules: Vec<Rule>,
     digest_lists: Vec<DigestList>,
     revoked: Revoked,
@@ -98,7 +104,7 @@ impl Policy {
     pub fn into_payload(self, version: u64, issued: Time, expires: Time) -> Payload {
         Payload {
             schema: SCHEMA,
-            min_engine: payload::min_engine(&self.rules),
+            min_engine: payload::min_engine(&self.authorities, &self.rules),
             audience: self.audience,
             version,
             issued,
@@ -106,7 +112,7 @@ impl Policy {
             after_expiry: self.after_expiry,
             r#override: self.r#override,
             authorities: self.authorities,
-            trusted_roots: Vec::new(),
+            trusted_roots: self.trusted_roots,
             rules: self.rules,
             digest_lists: self.digest_lists,
             revoked: self.revoked,

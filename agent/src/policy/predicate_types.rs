@@ -45,7 +45,7 @@ pub fn short(uri: &str) -> &str {
 
 /// What pullward can ask of a predicate beyond that it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A vulnerability report.
     Vulnerabilities,
     /// Provenance.
@@ -59,7 +59,7 @@ pub(super) enum Kind {
 }
 
 /// What a predicate type is about.
-pub(super) fn kind(uri: &str) -> Kind {
+pub(crate) fn kind(uri: &str) -> Kind {
     if vulnerability::TYPES.contains(&uri) {
         Kind::Vulnerabilities
     } else if provenance::TYPES.contains(&uri) {

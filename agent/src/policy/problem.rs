@@ -200,6 +200,14 @@ pub enum Fault {
         /// What it needs.
         needed: &'static str,
     },
+    /// A condition that is not one in CEL.
+    #[error("the condition, {place}: {message}", place = place_in(*at))]
+    Condition {
+        /// What is wrong with it.
+        message: String,
+        /// Which byte of the expression, where the place in the file does not say.
+        at: Option<usize>,
+    },
     /// A table of conditions without one.
     #[error("`{field}` asks for nothing; {next}")]
     AsksForNothing {
@@ -289,6 +297,28 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// A field of keys beside identities.
+    #[error("`{field}` has no effect beside `keyless`; remove it")]
+    FieldBesideKeyless {
+        /// The field.
+        field: &'static str,
+    },
+    /// A trusted root that cannot be used.
+    #[error("trusted root {file}: {reason}")]
+    TrustedRoot {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A serial number that no certificate has.
+    #[error(
+        "`{serial}` is not a certificate's serial number; write 1 to 40 hex digits, as `openssl x509 -serial` does"
+    )]
+    Serial {
+        /// The text.
+        serial: String,
+    },
     /// A revocation of nothing, or of several things.
     #[error(
         "a [[revoke]] has {found}; write exactly one of `digest`, `evidence`, `key`, `authority`, `identity`, `serial`"
@@ -347,6 +377,7 @@ impl Fault {
             | Self::WrongPredicateType { .. }
             | Self::FieldAlone { .. }
             | Self::AsksForNothing { .. } => "policy-attestation",
+            Self::Condition { .. } => "policy-condition",
             Self::RequirementWithoutEffect { .. } => "policy-mode",
             Self::ThresholdZero { .. } | Self::ThresholdUnreachable { .. } => "policy-threshold",
             Self::Digest { .. } => "policy-digest",
@@ -354,7 +385,11 @@ impl Fault {
             Self::Time(_) | Self::Lifetime(_) => "policy-time",
             Self::KeyFile { .. } => "policy-key-file",
             Self::Key { .. } => "policy-key",
-            Self::RevocationKind { .. } | Self::RevocationField { .. } => "policy-revocation",
+            Self::FieldBesideKeyless { .. } => "policy-authority",
+            Self::TrustedRoot { .. } => "policy-trusted-root",
+            Self::RevocationKind { .. } | Self::RevocationField { .. } | Self::Serial { .. } => {
+                "policy-revocation"
+            }
             Self::TooMany { .. } => "policy-bound",
         }
     }
@@ -388,12 +423,16 @@ fn did_you_mean(nearest: Option<&str>, known: &str) -> String {
     }
 }
 
+fn place_in(at: Option<usize>) -> String {
+    at.map_or_else(|| "here".to_owned(), |at| format!("{at} bytes in"))
+}
+
 fn write_instead(suggestion: Option<&str>) -> String {
     suggestion.map(|suggestion| format!("; write `{suggestion}`")).unwrap_or_default()
 }
 
 /// The candidate that is spelt most like `word`, if one is close: a third of the letters may differ.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = |candidate: &&str| distance(word, candidate) <= 1 + word.chars().count().max(2) / 3;
     candidates.filter(close).min_by_key(|candidate| distance(word, candidate))
 }

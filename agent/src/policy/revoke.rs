@@ -7,10 +7,14 @@ use pullward_core::oci::Digest;
 use toml::Spanned;
 
 use super::check::Check;
-use super::file::Revocation;
+use super::file::{Revocation, RevokedIdentity};
+use super::keyless;
 use super::problem::Fault;
 use super::text::Text;
-use crate::trust::payload::{DigestList, DigestReason, Revoked, RevokedAuthority, RevokedKey};
+use crate::trust::payload::{
+    self, DigestList, DigestReason, Revoked, RevokedAuthority, RevokedKey, RevokedSerial,
+};
+use crate::trust::time::Time;
 
 /// Checks every revocation and sorts them into the lists of the payload.
 pub(super) fn revoked(check: &mut Check<'_>, revocations: &[Spanned<Revocation>]) -> Revoked {
@@ -76,10 +80,57 @@ impl Lists {
                 reason: reason.unwrap_or_default(),
             });
         } else if let Some(identity) = &revocation.identity {
-            check.report(identity.span(), Fault::NotEnforced { field: "a revoked `identity`" });
+            self.identity(check, identity, from, reason.unwrap_or_default());
         } else if let Some(serial) = &revocation.serial {
-            check.report(serial.span(), Fault::NotEnforced { field: "a revoked `serial`" });
+            self.serial(check, serial, from, reason.unwrap_or_default());
         }
+    }
+
+    fn identity(
+        &mut self,
+        check: &mut Check<'_>,
+        identity: &Spanned<RevokedIdentity>,
+        from: Option<Time>,
+        reason: String,
+    ) {
+        let RevokedIdentity { issuer, subject } = identity.get_ref();
+        keyless::pattern(check, issuer);
+        keyless::pattern(check, subject);
+        let (issuer, subject) = (issuer.get_ref().clone(), subject.get_ref().clone());
+        if self.revoked.identities.iter().any(|known| known.issuer == issuer && known.subject == subject) {
+            let entry = format!("{issuer} {subject}");
+            check.report(identity.span(), Fault::DuplicateEntry { entry, list: "[[revoke]]" });
+        }
+        self.revoked.identities.push(payload::RevokedIdentity { issuer, subject, from, reason });
+        let count = self.revoked.identities.len();
+        let next = "use a wildcard in `subject`";
+        check.bound(identity.span(), "revoked identities", count, limits::REVOKED_IDENTITIES, next);
+    }
+
+    fn serial(
+        &mut self,
+        check: &mut Check<'_>,
+        serial: &Spanned<String>,
+        from: Option<Time>,
+        reason: String,
+    ) {
+        // As openssl and browsers write them: upper case, colons, zeros in front.
+        let digits = serial.get_ref().replace(':', "").to_ascii_lowercase();
+        let digits = digits.trim_start_matches('0').to_owned();
+        if !(1..=40).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            check.report(serial.span(), Fault::Serial { serial: serial.get_ref().clone() });
+            return;
+        }
+        unique(check, serial, !self.revoked.serials.iter().any(|known| known.serial == digits));
+        self.revoked.serials.push(RevokedSerial { serial: digits, from, reason });
+        let count = self.revoked.serials.len();
+        check.bound(
+            serial.span(),
+            "revoked serials",
+            count,
+            limits::REVOKED_IDENTITIES,
+            "revoke the identity",
+        );
     }
 
     fn digest(

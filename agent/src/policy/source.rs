@@ -1,5 +1,6 @@
 //! The text of a policy file, and places in it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::ops::Range;
@@ -29,6 +30,8 @@ impl fmt::Display for Position {
 pub struct Source {
     path: PathBuf,
     text: String,
+    /// Files that it names and that are not on disk yet.
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Source {
@@ -44,13 +47,19 @@ impl Source {
             let at = error.utf8_error().valid_up_to();
             problem(Fault::NotUtf8 { at })
         })?;
-        Ok(Self { path: path.to_owned(), text })
+        Ok(Self::new(path.to_owned(), text))
     }
 
     /// A policy that is not read from a file; `path` says where its key files are looked for.
     #[must_use]
     pub fn new(path: PathBuf, text: String) -> Self {
-        Self { path, text }
+        Self { path, text, files: BTreeMap::new() }
+    }
+
+    /// The same with files that are at hand and not on disk, by the names that the policy gives them.
+    #[must_use]
+    pub fn with_files(self, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { files, ..self }
     }
 
     /// Its text.
@@ -75,6 +84,17 @@ impl Source {
     #[must_use]
     pub fn beside(&self, name: &str) -> PathBuf {
         self.path.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+    }
+
+    /// The bytes of a file that it names, at most `cap`.
+    ///
+    /// # Errors
+    /// The reason, without the file's name.
+    pub fn read_beside(&self, name: &str, cap: u64) -> Result<Vec<u8>, String> {
+        match self.files.get(name) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => read_capped(&self.beside(name), cap),
+        }
     }
 
     /// Line and column of a byte.

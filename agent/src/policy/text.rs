@@ -29,6 +29,8 @@ pub(super) enum Text {
     Glob,
     /// A glob over source repositories.
     Source,
+    /// A glob over identities.
+    Identity,
 }
 
 /// Checks a text.
@@ -74,6 +76,11 @@ pub(super) fn check(kind: Text, text: &str) -> Result<(), Fault> {
             limits::GLOB_BYTES,
             "must be 1 to 1024 bytes of printable characters without \" and \\",
         ),
+        Text::Identity => (
+            "the identity",
+            limits::IDENTITY_BYTES,
+            "must be 1 to 1024 bytes of printable characters without \" and \\",
+        ),
         Text::Source => (
             "the source",
             limits::GLOB_BYTES,
@@ -86,7 +93,7 @@ pub(super) fn check(kind: Text, text: &str) -> Result<(), Fault> {
             text.chars().all(|c| c.is_ascii() && is_plain(c)) && text.trim() == text
         }
         Text::Audience => is_audience(text),
-        Text::FileName | Text::Words | Text::Glob => text.chars().all(is_plain),
+        Text::FileName | Text::Words | Text::Glob | Text::Identity => text.chars().all(is_plain),
         Text::Source => text.chars().all(is_plain) && provenance::is_source(text),
         Text::Namespace => text.bytes().all(|byte| is_label(byte) || matches!(byte, b'*' | b'?')),
     };

@@ -142,6 +142,9 @@ pub enum Doubt {
         /// The time.
         until: String,
     },
+    /// A condition that does not look at anything.
+    #[error("the condition looks at no variable, so it is the same for every image; remove it")]
+    ConstantCondition,
     /// The image's own signature is asked about something that it never covers.
     #[error(
         "`image` covers what BuildKit puts into an index, which is provenance and SPDX: no attestation of type `{found}` \
@@ -170,6 +173,7 @@ impl Doubt {
             Self::AgeUnknown { .. } => "attestation-no-time",
             Self::WorseUnbounded { .. } => "severity-unbounded",
             Self::IgnoreExpired { .. } => "ignore-expired",
+            Self::ConstantCondition => "condition-constant",
             Self::NeverCovered { .. } => "attestation-never-covered",
         }
     }
@@ -263,7 +267,9 @@ fn authorities(
         let windows = listed
             .map(|key| [&key.valid_from, &key.valid_until])
             .chain([[&authority.valid_from, &authority.valid_until]]);
-        for time in windows.filter_map(|[from, until]| from.as_ref().or(until.as_ref())) {
+        let times = windows.filter_map(|[from, until]| from.as_ref().or(until.as_ref()));
+        // With a root, its log and timestamp authorities say when.
+        for time in times.filter(|_| authority.trusted_root.is_none()) {
             warn(Some(time.span()), Doubt::WindowWithoutTime);
         }
     }

@@ -25,8 +25,19 @@ const SYSTEM_ROOTS: &[&str] = &[
     "/etc/ssl/cert.pem",                  // Alpine without the package
 ];
 
-/// Most bytes of response headers; distribution's own servers send under 2 KB.
-const HEADER_BYTES: usize = 32 * 1024;
+/// Most bytes of response headers; distribution's own servers send under 2 KB, and Node's parser has the same bound.
+const HEADER_BYTES: usize = 16 * 1024;
+
+/// Bytes that are read at once; the head of an answer has to fit. `ureq` fills its buffers with zeros for each
+/// connection: its usual 128 KiB each way cost more than the connection itself.
+const INPUT_BYTES: usize = HEADER_BYTES;
+
+/// Bytes that are written at once; each header has to fit, and the credentials are the only long one.
+const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// Most bytes of an `Authorization` header, which leaves room for its name. Tokens of large registries have 2 to 5 KB, and
+/// most servers refuse more than 8.
+const AUTHORIZATION_BYTES: usize = OUTPUT_BYTES - 64;
 
 /// How connections are made. The agents are made when they are first needed: a registry on loopback never loads roots.
 #[derive(Debug)]
@@ -79,6 +90,10 @@ impl Connections {
         let agent = self.agent(exchange.address.origin())?;
         let mut request = agent.get(&url).header("Accept", exchange.accept);
         if let Some(authorization) = exchange.authorization {
+            if authorization.len() > AUTHORIZATION_BYTES {
+                let detail = "the credentials or the token are longer than a request may be".to_owned();
+                return Err(RegistryError::Unreachable { url, detail });
+            }
             request = request.header("Authorization", authorization);
         }
         // One timeout for name, connection, handshake, head and body: the body's reader keeps it.
@@ -103,6 +118,8 @@ impl Connections {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_response_header_size(HEADER_BYTES)
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
             .accept_encoding("identity")
             .user_agent(concat!("pullward/", env!("CARGO_PKG_VERSION")))
             .https_only(origin.scheme() == Scheme::Https);

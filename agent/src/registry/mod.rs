@@ -6,11 +6,14 @@
 //! an answer; an error page is never data.
 //!
 //! - [`address`]: who is asked, and which other address is the same party;
+//! - `authorize`: how a challenge is answered, once for all threads;
 //! - `challenge`: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
 //! - [`hosts`]: which registries containerd reaches without TLS;
+//! - `ahead`: tags that are asked for before their turn;
 //! - `connection`: one exchange over `ureq`, which finds addresses by `resolver`;
+//! - `received`: an answer whose body is read under a cap;
 //! - [`source`]: everything that is attached to an image, as an evidence source.
 //!
 //! Redirects and next pages are followed on the same scheme, host and port only. Registries that serve blobs from
@@ -23,43 +26,43 @@
 //! Spec: OCI distribution-spec 1.1; the token protocol of the distribution project.
 
 pub mod address;
+mod ahead;
+mod authorize;
 pub(crate) mod challenge;
 pub mod configured;
 pub(crate) mod connection;
 pub mod credentials;
 mod error;
 pub mod hosts;
+mod received;
 mod resolver;
 pub mod source;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 
-use crate::evidence::checked::{self, ContentError, Expected};
 use crate::evidence::document::{Document, shorten};
 use crate::evidence::walk::Manifest;
 use crate::registry::address::{Address, Origin, Scheme};
-use crate::registry::challenge::{Challenge, Realm};
-use crate::registry::connection::{Answer, Connections, Exchange, explain_io, remaining};
-use crate::registry::credentials::{Credentials, Lookup};
+use crate::registry::authorize::Answers;
+use crate::registry::challenge::Challenge;
+use crate::registry::connection::{Answer, Connections, Exchange, remaining};
+use crate::registry::credentials::Credentials;
 pub use crate::registry::error::{Refusal, RegistryError};
+pub(crate) use crate::registry::received::{Received, content_type, header, read_body};
+use crate::registry::received::{drain, header_of};
 
 /// The media types of manifests, as one `Accept` header; the same that [`crate::evidence::document::MediaType`] knows.
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
-
-/// Most answers to challenges that are kept; one per repository that was read lately.
-const ANSWERS_KEPT: usize = 256;
 
 /// The first pause before a retry; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -133,21 +136,13 @@ pub enum Which<'a> {
     Digest(Digest),
 }
 
-/// An `Authorization` header, and what to say if it is not enough. It has no `Debug`: it is a secret.
-#[derive(Clone)]
-struct Authorization {
-    value: String,
-    if_refused: Refusal,
-}
-
 /// A client. It is shared between threads; connections are kept and used again.
 pub struct Client {
     connections: Connections,
     plain_http: Vec<String>,
     tls: Vec<String>,
     credentials: Credentials,
-    /// What answered the last challenge of a repository.
-    answers: Mutex<HashMap<Repository, Authorization>>,
+    answers: Answers,
     requests: AtomicU64,
 }
 
@@ -175,7 +170,7 @@ impl Client {
             plain_http: settings.plain_http,
             tls: settings.tls,
             credentials: settings.credentials,
-            answers: Mutex::default(),
+            answers: Answers::default(),
             requests: AtomicU64::new(0),
         })
     }
@@ -274,7 +269,7 @@ impl Client {
         deadline: Instant,
     ) -> Result<Received, RegistryError> {
         let (mut redirects, mut retries, mut challenged) = (0usize, 0usize, false);
-        let mut authorization = self.known(repository);
+        let mut authorization = self.answers.known(repository);
         loop {
             let value = authorization.as_ref().map(|known| known.value.as_str());
             let exchange = Exchange { address: &address, accept, authorization: value, deadline };
@@ -304,7 +299,8 @@ impl Client {
                     let values = answer.headers().get_all("www-authenticate").iter();
                     let challenge = Challenge::choose(values.filter_map(|value| value.to_str().ok()));
                     drain(&mut answer);
-                    authorization = Some(self.answer(repository, &address, challenge, deadline)?);
+                    let refused = authorization.as_ref();
+                    authorization = Some(self.authorize(repository, &address, challenge, refused, deadline)?);
                 }
                 401 | 403 => {
                     let refusal = match authorization {
@@ -335,197 +331,6 @@ impl Client {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.connections.send(exchange)
     }
-
-    /// What to say where nothing was shown.
-    fn without_credentials(&self, repository: &Repository) -> Refusal {
-        match self.credentials.lookup(&repository.host) {
-            Lookup::Basic(_) => Refusal::Scheme,
-            Lookup::Helper => Refusal::Helper,
-            Lookup::Nothing => Refusal::NoCredentials,
-        }
-    }
-
-    /// The value of the `Authorization` header that answers a challenge.
-    fn answer(
-        &self,
-        repository: &Repository,
-        address: &Address,
-        challenge: Option<Challenge>,
-        deadline: Instant,
-    ) -> Result<Authorization, RegistryError> {
-        let unauthorized = |refusal| RegistryError::Unauthorized { url: address.to_string(), refusal };
-        let encrypted = repository.origin.scheme() == Scheme::Https || repository.origin.is_loopback();
-        let credentials = self.credentials.lookup(&repository.host);
-        let answer = match challenge {
-            None => return Err(unauthorized(Refusal::Scheme)),
-            Some(Challenge::Basic) => match credentials {
-                Lookup::Basic(basic) if encrypted => {
-                    Authorization { value: format!("Basic {basic}"), if_refused: Refusal::Rejected }
-                }
-                Lookup::Basic(_) => return Err(unauthorized(Refusal::Plain)),
-                Lookup::Helper => return Err(unauthorized(Refusal::Helper)),
-                Lookup::Nothing => return Err(unauthorized(Refusal::NoCredentials)),
-            },
-            Some(Challenge::Bearer { realm, service }) => {
-                let (realm, trust) =
-                    challenge::judge_realm(&repository.origin, &realm).map_err(|reason| {
-                        RegistryError::Realm {
-                            url: address.to_string(),
-                            realm: origin_or_text(&realm),
-                            reason,
-                        }
-                    })?;
-                let (shown, if_refused) = match credentials {
-                    Lookup::Basic(_) if !encrypted => (None, Refusal::Plain),
-                    Lookup::Basic(basic) if trust == Realm::Own => {
-                        (Some(format!("Basic {basic}")), Refusal::Rejected)
-                    }
-                    Lookup::Basic(_) => (None, Refusal::Withheld { realm: realm.origin().to_string() }),
-                    Lookup::Helper => (None, Refusal::Helper),
-                    Lookup::Nothing => (None, Refusal::NoCredentials),
-                };
-                let asked = challenge::token_address(&realm, service.as_deref(), &repository.path);
-                match self.fetch_token(&asked, shown.as_deref(), deadline) {
-                    Ok(token) => Authorization { value: format!("Bearer {token}"), if_refused },
-                    Err(RegistryError::Unauthorized { .. }) => return Err(unauthorized(if_refused)),
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        self.keep(repository, answer.clone());
-        Ok(answer)
-    }
-
-    fn fetch_token(
-        &self,
-        address: &Address,
-        authorization: Option<&str>,
-        deadline: Instant,
-    ) -> Result<String, RegistryError> {
-        let mut retries = 0usize;
-        loop {
-            let exchange = Exchange { address, accept: "application/json", authorization, deadline };
-            let mut answer = self.send(&exchange)?;
-            let url = address.origin().to_string();
-            match answer.status().as_u16() {
-                200 => {
-                    let received = Received { address: address.clone(), answer, deadline }.plain()?;
-                    let (body, _) = read_body(received, limits::TOKEN_BYTES, None, None)?;
-                    return challenge::read_token(&body)
-                        .map_err(|detail| RegistryError::Token { url, detail: detail.to_owned() });
-                }
-                401 | 403 => {
-                    return Err(RegistryError::Unauthorized { url, refusal: Refusal::NoCredentials });
-                }
-                status @ (429 | 500..=599) => {
-                    drain(&mut answer);
-                    if retries >= limits::RETRIES || !pause(retries, None, deadline) {
-                        return Err(RegistryError::Unavailable { url, status, retries });
-                    }
-                    retries = retries.saturating_add(1);
-                }
-                status => {
-                    let detail = format!("it answers {status}");
-                    return Err(RegistryError::Token { url, detail });
-                }
-            }
-        }
-    }
-
-    fn known(&self, repository: &Repository) -> Option<Authorization> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
-    }
-
-    fn keep(&self, repository: &Repository, answer: Authorization) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= ANSWERS_KEPT {
-            answers.clear();
-        }
-        answers.insert(repository.clone(), answer);
-    }
-}
-
-/// An answer with status 200 whose body has not been read.
-pub(crate) struct Received {
-    pub(crate) address: Address,
-    pub(crate) answer: Answer,
-    pub(crate) deadline: Instant,
-}
-
-impl Received {
-    /// Refuses an encoded body: its digest would be that of something else, and its length without bound.
-    fn plain(self) -> Result<Self, RegistryError> {
-        match header(&self, "content-encoding") {
-            None => Ok(self),
-            Some(text) if text.eq_ignore_ascii_case("identity") => Ok(self),
-            Some(text) => {
-                let encoding = shorten(text);
-                Err(RegistryError::Encoding { url: self.address.to_string(), encoding })
-            }
-        }
-    }
-}
-
-/// The Content-Type without its parameters.
-pub(crate) fn content_type(received: &Received) -> String {
-    let text = header(received, "content-type").unwrap_or_default();
-    text.split(';').next().unwrap_or_default().trim().to_owned()
-}
-
-pub(crate) fn header<'a>(received: &'a Received, name: &str) -> Option<&'a str> {
-    header_of(&received.answer, name)
-}
-
-fn header_of<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-    // A value that is not text is as good as one that nobody accepts.
-    let value = answer.headers().get(name)?.to_str().unwrap_or("\u{fffd}");
-    (value.len() <= limits::HEADER_VALUE_BYTES).then_some(value)
-}
-
-/// Reads the whole body of an answer, checked against everything that is known of it.
-pub(crate) fn read_body(
-    received: Received,
-    cap: u64,
-    length: Option<u64>,
-    digest: Option<Digest>,
-) -> Result<(Vec<u8>, Digest), RegistryError> {
-    let url = received.address.to_string();
-    let stated = match header(&received, "content-length") {
-        Some(text) => Some(text.parse::<u64>().map_err(|_| RegistryError::Unreachable {
-            url: url.clone(),
-            detail: "its Content-Length is not a number".to_owned(),
-        })?),
-        None => None,
-    };
-    if let (Some(promised), Some(received)) = (length, stated)
-        && promised != received
-    {
-        return Err(RegistryError::Length { url, promised, received });
-    }
-    let expected = Expected { cap, length: length.or(stated), digest };
-    let reader = received.answer.into_body().into_reader();
-    checked::read(reader, expected).map_err(|error| match error {
-        ContentError::TooLarge { cap } => RegistryError::TooLarge { url, cap },
-        ContentError::Length { promised, received } => RegistryError::Length { url, promised, received },
-        ContentError::Digest { expected, found } => RegistryError::Digest { url, expected, found },
-        ContentError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            RegistryError::Unreachable { url, detail: "the connection ended inside the answer".to_owned() }
-        }
-        ContentError::Io(error) => match explain_io(&error, url) {
-            // A broken-off body must not look like a deadline that was kept.
-            RegistryError::Unreachable { url, .. } if remaining(received.deadline).is_none() => {
-                RegistryError::Deadline { url }
-            }
-            other => other,
-        },
-    })
-}
-
-/// Reads a short body away, so that the connection can be used again. A long one is dropped with its connection.
-fn drain(answer: &mut Answer) {
-    let expected = Expected { cap: limits::ERROR_BODY_BYTES, length: None, digest: None };
-    // Nothing depends on it: a body that fails here costs its connection.
-    drop(checked::read(answer.body_mut().as_reader(), expected));
 }
 
 fn redirect_target(address: &Address, answer: &Answer) -> Result<Address, RegistryError> {
@@ -538,11 +343,6 @@ fn redirect_target(address: &Address, answer: &Answer) -> Result<Address, Regist
         Ok(target) => Err(RegistryError::Redirect { url: url(), target: target.origin().to_string() }),
         Err(error) => Err(RegistryError::Redirect { url: url(), target: error.to_string() }),
     }
-}
-
-fn origin_or_text(text: &str) -> String {
-    Address::parse(text)
-        .map_or_else(|_| shorten(text).escape_default().to_string(), |a| a.origin().to_string())
 }
 
 /// Waits before a retry. Refuses, without waiting, where the wait would not end before the deadline.

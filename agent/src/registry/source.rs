@@ -4,6 +4,11 @@
 //! tags `.sig` and `.att`. The fallback tag is read whatever the API lists: whoever pushes one referrer through the API
 //! must not hide what stands behind the tag. What both list is read once.
 //!
+//! The tags are asked for beside the API, because all of them are wanted whatever it answers ([`ahead`]). What is handed
+//! over, in which order, and which failure ends the visit depends on the answers alone, never on which came first.
+//!
+//! [`ahead`]: super::ahead
+//!
 //! distribution-spec 1.1 says that 404 means "no referrers API". 400 and 405 are taken the same way, because registries
 //! without the API answer them too. 401, 403, 429 and 5xx are not: nobody knows then what there is. Registries that
 //! gained the API later still hold what older clients wrote behind the tag. An API that answers 200 with anything but an index is an error.
@@ -24,6 +29,7 @@ use crate::evidence::{
     SourceError, Wanted, fallback_tag,
 };
 use crate::registry::address::next_link;
+use crate::registry::ahead::{Ahead, Tagged};
 use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, read_body};
 
 /// A repository, asked through a client.
@@ -108,7 +114,7 @@ impl<'a> RegistrySource<'a> {
     }
 
     /// A manifest behind a tag of the kind that clients make for evidence. Nothing behind it is no error.
-    fn tagged(&self, tag: &str, deadline: Instant) -> Result<Option<Manifest>, FetchError> {
+    fn tagged(&self, tag: &str, deadline: Instant) -> Tagged {
         match self.client.manifest(&self.repository, Which::Tag(tag), None, deadline) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(RegistryError::NotFound { .. }) => Ok(None),
@@ -203,40 +209,16 @@ impl EvidenceSource for RegistrySource<'_> {
         budget: &mut Budget,
         sink: &mut dyn FnMut(Found) -> Flow,
     ) -> Result<Gathered, SourceError> {
-        let Question { subject, wanted, deadline, .. } = question;
-        let mut walk = Walk::new(Source::Registry, self, question, budget, sink);
-        let api = self.referrers_api(subject, &mut walk, deadline)?;
-        match &api {
-            Some(list) => {
-                if walk.referrers(list)? == Flow::Stop {
-                    return Ok(walk.finish());
-                }
-            }
-            None => walk.hint(Hint::NoReferrersApi),
-        }
-        let tag = fallback_tag(subject);
-        if self.tag(&tag, &mut walk, deadline)? == Flow::Stop {
-            return Ok(walk.finish());
-        }
-        let legacy: &[&str] = match wanted {
-            Wanted::Signatures => &[".sig"],
-            Wanted::Everything | Wanted::EverythingAndIndex => &[".sig", ".att"],
+        let tag = fallback_tag(question.subject);
+        let suffixes: &[&str] = match question.wanted {
+            Wanted::Signatures => &["", ".sig"],
+            Wanted::Everything | Wanted::EverythingAndIndex => &["", ".sig", ".att"],
         };
-        for suffix in legacy {
-            if self.tag(&format!("{tag}{suffix}"), &mut walk, deadline)? == Flow::Stop {
-                return Ok(walk.finish());
-            }
-        }
-        if walk.image_index()? == Flow::Stop {
-            return Ok(walk.finish());
-        }
-        if walk.is_empty() {
-            walk.hint(Hint::TagsAreNotCopied { tag: format!("{tag}.sig") });
-            if let Some(hint) = self.other_signatures(deadline) {
-                walk.hint(hint);
-            }
-        }
-        Ok(walk.finish())
+        let tags = suffixes.iter().map(|suffix| format!("{tag}{suffix}")).collect();
+        let ask = |tag: &str| self.tagged(tag, question.deadline);
+        Ahead::of(tags, &ask, |ahead| {
+            self.walk(question, Walk::new(Source::Registry, self, question, budget, sink), ahead)
+        })
     }
 
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
@@ -256,22 +238,55 @@ impl EvidenceSource for RegistrySource<'_> {
 }
 
 impl RegistrySource<'_> {
-    /// What stands behind a fallback tag (a list of referrers) or a legacy tag (a manifest).
-    fn tag(&self, tag: &str, walk: &mut Walk<'_>, deadline: Instant) -> Result<Flow, SourceError> {
-        match self.tagged(tag, deadline) {
-            Ok(None) => Ok(Flow::Continue),
-            Ok(Some(manifest)) => {
-                walk.spend(manifest.size)?;
-                match &manifest.document.shape {
-                    Shape::Index { manifests } => walk.referrers(manifests),
-                    Shape::Manifest { .. } => walk.legacy(&manifest),
+    /// Hands over what the API lists, and then what stands behind each tag.
+    fn walk(
+        &self,
+        question: Question<'_>,
+        mut walk: Walk<'_>,
+        tags: Ahead<'_>,
+    ) -> Result<Gathered, SourceError> {
+        let Question { subject, deadline, .. } = question;
+        match self.referrers_api(subject, &mut walk, deadline)? {
+            Some(list) => {
+                if walk.referrers(&list)? == Flow::Stop {
+                    return Ok(walk.finish());
                 }
             }
-            Err(FetchError::Item(reason)) => {
-                walk.reject(None, reason);
-                Ok(Flow::Continue)
-            }
-            Err(FetchError::Source(error)) => Err(error),
+            None => walk.hint(Hint::NoReferrersApi),
         }
+        for tagged in tags {
+            if behind_tag(tagged, &mut walk)? == Flow::Stop {
+                return Ok(walk.finish());
+            }
+        }
+        if walk.image_index()? == Flow::Stop {
+            return Ok(walk.finish());
+        }
+        if walk.is_empty() {
+            walk.hint(Hint::TagsAreNotCopied { tag: format!("{}.sig", fallback_tag(subject)) });
+            if let Some(hint) = self.other_signatures(deadline) {
+                walk.hint(hint);
+            }
+        }
+        Ok(walk.finish())
+    }
+}
+
+/// What stands behind a fallback tag (a list of referrers) or a legacy tag (a manifest).
+fn behind_tag(tagged: Tagged, walk: &mut Walk<'_>) -> Result<Flow, SourceError> {
+    match tagged {
+        Ok(None) => Ok(Flow::Continue),
+        Ok(Some(manifest)) => {
+            walk.spend(manifest.size)?;
+            match &manifest.document.shape {
+                Shape::Index { manifests } => walk.referrers(manifests),
+                Shape::Manifest { .. } => walk.legacy(&manifest),
+            }
+        }
+        Err(FetchError::Item(reason)) => {
+            walk.reject(None, reason);
+            Ok(Flow::Continue)
+        }
+        Err(FetchError::Source(error)) => Err(error),
     }
 }

@@ -18,6 +18,8 @@ pub mod node;
 mod node_tests;
 pub mod passphrase;
 pub mod payload;
+#[cfg(test)]
+mod payload_tests;
 pub mod refused;
 pub mod requirement;
 pub mod root_key;

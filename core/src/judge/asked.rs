@@ -4,13 +4,13 @@
 //! bit each, and for the others why the most telling attestation fell short.
 
 use super::clerk::{Clerk, Condition, ConditionAnswer};
-use super::rank;
+use super::{rank, signers};
 use crate::limits;
 use crate::predicate::{Attestation, Context, Unmet, vex};
-use crate::signature::KeyId;
 use crate::time::UnixTime;
 use crate::trust::{Coverage, Requirement, Rule, Signers, TrustBundle, TrustError};
 use crate::verdict::Reason;
+use crate::verify::SignedBy;
 
 /// The requirements of one rule.
 #[derive(Debug)]
@@ -39,14 +39,14 @@ pub(super) enum Weighed {
 pub(super) struct Offered<'s> {
     pub(super) attestation: Attestation<'s>,
     pub(super) statement: &'s [u8],
-    pub(super) signer: Signer,
+    pub(super) voucher: Voucher<'s>,
 }
 
 /// Who vouches for an attestation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signer {
-    /// Whoever has this key.
-    Key(KeyId),
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Voucher<'s> {
+    /// Whoever signed it.
+    Signature(&'s SignedBy<'s>),
     /// The index that the image is.
     Index,
 }
@@ -165,7 +165,7 @@ impl<'a> VexClaims<'a> {
         let names = requirements.filter_map(|requirement| requirement.vex().ok()).flatten();
         let mut trusted: heapless::Vec<&'a str, { limits::SIGNED_BY }> = heapless::Vec::new();
         for name in names.filter_map(Result::ok) {
-            if !trusted.contains(&name) && scales.accepts(name, offered.signer) {
+            if !trusted.contains(&name) && scales.accepts(name, offered.voucher) {
                 // A rule has no more signers than there are places.
                 let _fits = trusted.push(name);
             }
@@ -199,11 +199,12 @@ impl<'a> VexClaims<'a> {
 }
 
 impl Scales<'_, '_> {
-    /// Whether an authority stands behind a signature: by a key of its own that counts there.
-    fn accepts(&self, authority: &str, signer: Signer) -> bool {
-        match signer {
-            Signer::Key(key) => super::key_counts(self.bundle, authority, key, self.allowed_at),
-            Signer::Index => false,
+    /// Whether an authority stands behind an attestation: it is signed by a key or for an identity of its own that counts
+    /// there.
+    fn accepts(&self, authority: &str, voucher: Voucher<'_>) -> bool {
+        match voucher {
+            Voucher::Signature(by) => signers::counts(self.bundle, authority, by, self.allowed_at),
+            Voucher::Index => false,
         }
     }
 }
@@ -215,11 +216,11 @@ fn weigh_one<'a, 's>(
     vex: &VexClaims<'a>,
     clerk: &mut dyn Clerk,
 ) -> Result<(), Unmet<'s>> {
-    let accepted = match offered.signer {
-        Signer::Index => requirement.coverage() == Coverage::SignedIndex,
-        signer @ Signer::Key(_) => requirement
+    let accepted = match offered.voucher {
+        Voucher::Index => requirement.coverage() == Coverage::SignedIndex,
+        voucher @ Voucher::Signature(_) => requirement
             .signed_by()
-            .is_ok_and(|mut names| names.any(|name| name.is_ok_and(|name| scales.accepts(name, signer)))),
+            .is_ok_and(|mut names| names.any(|name| name.is_ok_and(|name| scales.accepts(name, voucher)))),
     };
     if !accepted {
         return Err(Unmet::because(Reason::AttestationSigner));

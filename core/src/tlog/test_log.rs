@@ -217,7 +217,7 @@ impl TestLog {
             id: self.id(),
             checkpoint_hint: *self.id().first_chunk().unwrap(),
             key: self.pair.public.clone(),
-            window: Window { from: UnixTime(TIME - 10), until: Some(UnixTime(TIME + 10)) },
+            window: Window { start: UnixTime(TIME - 10), end: Some(UnixTime(TIME + 10)) },
             operator: self.operator,
         }
     }

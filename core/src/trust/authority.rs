@@ -1,19 +1,20 @@
-//! Authorities: who may sign, with which keys, and what of it is revoked.
+//! Authorities: who may sign, with which keys or as whom.
 
+#[cfg(feature = "keyless")]
+use super::identity::AuthorityIdentity;
 use super::{
-    DigestList, KeyId, KeyType, NamedSlot, Payload, PublicKey, Span, TrustError, UnixTime, UnknownKeys,
-    Value, limits, name_hash, need, read_name, read_optional_time, read_spki,
+    KeyId, KeyType, NamedSlot, Payload, PublicKey, TrustError, UnknownKeys, Value, limits, name_hash, need,
+    read_name, read_optional_time, read_spki,
 };
-use crate::encoding;
-use crate::verify::KeyState;
+use crate::verify::KeyLimits;
 
 /// An authority of the trust bundle.
 #[derive(Debug, Clone, Copy)]
 pub struct Authority<'a> {
     name: &'a str,
     kind: AuthorityKind,
-    /// Place of a keyless one's root among the trusted roots.
-    trusted_root: Option<u64>,
+    /// Place of its root among the trusted roots: who vouches for certificates, or for when a key has signed.
+    trusted_root: Option<u8>,
     /// Keys, or identities.
     items: Value<'a>,
 }
@@ -23,7 +24,7 @@ pub struct Authority<'a> {
 pub enum AuthorityKind {
     /// With keys of its own.
     Key,
-    /// With certificates for identities. The format has it; this version does not verify it.
+    /// With certificates for identities.
     Keyless,
 }
 
@@ -35,9 +36,9 @@ impl<'a> Authority<'a> {
         let name = read_name(need(name, "name")?, "authorities")?;
         let kind = need(kind, "kind")?.string()?.as_plain()?;
         let (kind, trusted_root, items) = match (kind, keys, trusted_root, identities) {
-            ("key", Some(keys), None, None) => (AuthorityKind::Key, None, keys),
+            ("key", Some(keys), root, None) => (AuthorityKind::Key, root.map(read_place).transpose()?, keys),
             ("keyless", None, Some(root), Some(identities)) => {
-                (AuthorityKind::Keyless, Some(root.unsigned()?), identities)
+                (AuthorityKind::Keyless, Some(read_place(root)?), identities)
             }
             _ => return Err(TrustError::Word("kind")),
         };
@@ -46,19 +47,13 @@ impl<'a> Authority<'a> {
 
     /// Checks every item, knowing how many trusted roots there are, and returns the number of keys.
     pub(super) fn check(&self, roots: u64) -> Result<usize, TrustError> {
+        if self.trusted_root.is_some_and(|root| u64::from(root) >= roots) {
+            return Err(TrustError::UnknownName("trusted_root"));
+        }
         if self.kind == AuthorityKind::Keyless {
-            if self.trusted_root.is_none_or(|root| root >= roots) {
-                return Err(TrustError::UnknownName("trusted_root"));
-            }
             let mut count = 0_usize;
             for item in self.items.array()? {
-                let [issuer, subject] = item?.object()?.fields(["issuer", "subject"], UnknownKeys::Refuse)?;
-                for field in [issuer, subject] {
-                    // Any identity is no identity (T-70).
-                    if need(field, "issuer")?.string()?.as_plain()?.is_empty() {
-                        return Err(TrustError::Name("identities"));
-                    }
-                }
+                check_identity(item?)?;
                 count = count.saturating_add(1);
             }
             let bounded = (1..=limits::AUTHORITY_IDENTITIES).contains(&count);
@@ -68,7 +63,7 @@ impl<'a> Authority<'a> {
         let mut count = 0_usize;
         for item in self.items.array()? {
             count = count.saturating_add(1);
-            let Some(AuthorityKey { key, .. }) = AuthorityKey::read(item?)? else { continue };
+            let Some(AuthorityKey { key, .. }) = AuthorityKey::read(item?, None)? else { continue };
             if ids.contains(&key.id()) {
                 return Err(TrustError::Duplicate("keys"));
             }
@@ -90,6 +85,27 @@ impl<'a> Authority<'a> {
         self.kind
     }
 
+    /// Place of its trusted root among the bundle's, where it names one.
+    #[must_use]
+    pub fn trusted_root(&self) -> Option<u8> {
+        self.trusted_root
+    }
+
+    /// Its identities; none for one with keys.
+    ///
+    /// # Errors
+    /// [`TrustError`] where the index is another payload's.
+    #[cfg(feature = "keyless")]
+    pub fn identities(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<AuthorityIdentity<'a>, TrustError>> + use<'a>, TrustError> {
+        let items = match self.kind {
+            AuthorityKind::Keyless => Some(self.items.array()?),
+            AuthorityKind::Key => None,
+        };
+        Ok(items.into_iter().flatten().map(|item| AuthorityIdentity::read(item?)))
+    }
+
     /// Its keys that this build can use; none for a keyless one.
     ///
     /// # Errors
@@ -101,8 +117,9 @@ impl<'a> Authority<'a> {
             AuthorityKind::Key => Some(self.items.array()?),
             AuthorityKind::Keyless => None,
         };
-        Ok(items.into_iter().flatten().filter_map(|item| match item {
-            Ok(item) => AuthorityKey::read(item).transpose(),
+        let root = self.trusted_root;
+        Ok(items.into_iter().flatten().filter_map(move |item| match item {
+            Ok(item) => AuthorityKey::read(item, root).transpose(),
             Err(error) => Some(Err(error.into())),
         }))
     }
@@ -113,17 +130,13 @@ impl<'a> Authority<'a> {
 pub struct AuthorityKey {
     /// The key.
     pub key: PublicKey,
-    /// First second in which it may sign.
-    pub valid_from: Option<UnixTime>,
-    /// Last second in which it may sign.
-    pub valid_until: Option<UnixTime>,
-    /// Whether it only counts for digests that the node has a receipt for.
-    pub retired: bool,
+    /// When and how it counts.
+    pub limits: KeyLimits,
 }
 
 impl AuthorityKey {
     /// `None` for a key of a kind that this build does not know: it verifies nothing, and the others go on (T-109).
-    fn read(value: Value<'_>) -> Result<Option<Self>, TrustError> {
+    fn read(value: Value<'_>, trusted_root: Option<u8>) -> Result<Option<Self>, TrustError> {
         let names = ["type", "spki", "valid_from", "valid_until", "retired"];
         let [kind, spki, from, until, retired] = value.object()?.fields(names, UnknownKeys::Refuse)?;
         let spki = need(spki, "spki")?.string()?;
@@ -140,19 +153,40 @@ impl AuthorityKey {
         if kind != key.key_type() {
             return Err(TrustError::Word("type"));
         }
-        Ok(Some(Self { key, valid_from, valid_until, retired }))
+        #[cfg(not(feature = "keyless"))]
+        let _asked_by_no_key = trusted_root;
+        let limits = KeyLimits {
+            valid_from,
+            valid_until,
+            retired,
+            #[cfg(feature = "keyless")]
+            trusted_root,
+        };
+        Ok(Some(Self { key, limits }))
     }
+}
 
-    /// Whether a signature by this key counts, revocations aside.
-    pub(crate) fn state(&self) -> KeyState {
-        if self.retired {
-            KeyState::Retired
-        } else if self.valid_from.is_some() || self.valid_until.is_some() {
-            KeyState::Windowed
-        } else {
-            KeyState::Usable
+/// Where a trusted root stands; [`Authority::check`] says whether there is one.
+fn read_place(value: Value<'_>) -> Result<u8, TrustError> {
+    u8::try_from(value.unsigned()?).map_err(|_| TrustError::UnknownName("trusted_root"))
+}
+
+#[cfg(feature = "keyless")]
+fn check_identity(value: Value<'_>) -> Result<(), TrustError> {
+    AuthorityIdentity::read(value).map(|_| ())
+}
+
+/// A build that verifies no certificates reads as much of identities as makes sure that there is one.
+#[cfg(not(feature = "keyless"))]
+fn check_identity(value: Value<'_>) -> Result<(), TrustError> {
+    let [issuer, subject] = value.object()?.fields(["issuer", "subject"], UnknownKeys::Refuse)?;
+    for field in [issuer, subject] {
+        // Any identity is no identity (T-70).
+        if need(field, "issuer")?.string()?.as_plain()?.is_empty() {
+            return Err(TrustError::Name("identities"));
         }
     }
+    Ok(())
 }
 
 /// The authority called `name`.
@@ -169,140 +203,6 @@ pub(super) fn find<'a>(
         }
     }
     Ok(None)
-}
-
-/// Where the parts of the revocations stand that a verdict reads.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RevokedSpans {
-    digests: Span,
-    evidence: Span,
-    keys: Span,
-    authorities: Span,
-}
-
-impl RevokedSpans {
-    pub(super) const NOWHERE: Self = Self {
-        digests: Span::NOWHERE,
-        evidence: Span::NOWHERE,
-        keys: Span::NOWHERE,
-        authorities: Span::NOWHERE,
-    };
-
-    /// Checks every revocation and keeps where the lists stand.
-    pub(super) fn read(
-        value: Value<'_>,
-        payload: Payload<'_>,
-        slots: &[NamedSlot],
-    ) -> Result<Self, TrustError> {
-        let names = ["digests", "digest_reasons", "evidence", "keys", "authorities", "identities", "serials"];
-        let [digests, reasons, evidence, keys, authorities, identities, serials] =
-            value.object()?.fields(names, UnknownKeys::Refuse)?;
-        let digests = need(digests, "digests")?.string()?.as_plain()?;
-        DigestList::read(digests.as_bytes(), "revoked.digests")?.check("revoked.digests")?;
-        let evidence = need(evidence, "evidence")?.string()?.as_plain()?;
-        DigestList::read(evidence.as_bytes(), "revoked.evidence")?.check("revoked.evidence")?;
-        for item in need(reasons, "digest_reasons")?.array()? {
-            let [digest, reason] = item?.object()?.fields(["digest", "reason"], UnknownKeys::Refuse)?;
-            encoding::hex32(need(digest, "digest")?.string()?.as_plain()?)
-                .map_err(|_| TrustError::Digests("digest_reasons"))?;
-            need(reason, "reason")?.string()?;
-        }
-        let keys = need(keys, "keys")?;
-        bounded(keys, limits::REVOKED_KEYS, "revoked.keys")?;
-        for item in keys.array()? {
-            encoding::hex32(read_entry(item?, "key")?).map_err(|_| TrustError::Digests("revoked.keys"))?;
-        }
-        let authorities = need(authorities, "authorities")?;
-        bounded(authorities, limits::REVOKED_KEYS, "revoked.authorities")?;
-        for item in authorities.array()? {
-            if find(payload, slots, read_entry(item?, "authority")?)?.is_none() {
-                return Err(TrustError::UnknownName("revoked.authorities"));
-            }
-        }
-        let identities = need(identities, "identities")?;
-        bounded(identities, limits::REVOKED_IDENTITIES, "revoked.identities")?;
-        for item in identities.array()? {
-            let names = ["issuer", "subject", "from", "reason"];
-            let [issuer, subject, from, reason] = item?.object()?.fields(names, UnknownKeys::Refuse)?;
-            for text in [need(issuer, "issuer")?, need(subject, "subject")?, need(reason, "reason")?] {
-                text.string()?;
-            }
-            read_optional_time(need(from, "from")?)?;
-        }
-        let serials = need(serials, "serials")?;
-        bounded(serials, limits::REVOKED_IDENTITIES, "revoked.serials")?;
-        for item in serials.array()? {
-            read_entry(item?, "serial")?;
-        }
-        Ok(Self {
-            digests: payload.span_of(digests)?,
-            evidence: payload.span_of(evidence)?,
-            keys: payload.span_of(keys.text())?,
-            authorities: payload.span_of(authorities.text())?,
-        })
-    }
-
-    pub(super) fn open<'a>(&self, payload: Payload<'a>) -> Result<Revoked<'a>, TrustError> {
-        Ok(Revoked {
-            digests: DigestList::read(payload.bytes_at(self.digests)?, "revoked.digests")?,
-            evidence: DigestList::read(payload.bytes_at(self.evidence)?, "revoked.evidence")?,
-            keys: payload.value_at(self.keys)?,
-            authorities: payload.value_at(self.authorities)?,
-        })
-    }
-}
-
-/// What is revoked, as far as this version can meet it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Revoked<'a> {
-    digests: DigestList<'a>,
-    evidence: DigestList<'a>,
-    keys: Value<'a>,
-    authorities: Value<'a>,
-}
-
-impl<'a> Revoked<'a> {
-    pub(crate) fn digests(&self) -> DigestList<'a> {
-        self.digests
-    }
-
-    pub(crate) fn evidence(&self) -> DigestList<'a> {
-        self.evidence
-    }
-
-    /// Whether a key is revoked. No verified time says that a signature is older than the revocation, so a
-    /// revocation "from" some time on holds for all of them.
-    pub(crate) fn has_key(&self, id: KeyId) -> Result<bool, TrustError> {
-        for item in self.keys.array()? {
-            if encoding::hex32(read_entry(item?, "key")?) == Ok(id.0) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether an authority is revoked; its time as with [`Revoked::has_key`].
-    pub(crate) fn has_authority(&self, name: &str) -> Result<bool, TrustError> {
-        for item in self.authorities.array()? {
-            if read_entry(item?, "authority")? == name {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-/// Checks how many items a list has; what is in them is read by the caller.
-fn bounded(list: Value<'_>, most: usize, name: &'static str) -> Result<(), TrustError> {
-    if list.array()?.nth(most).is_some() { Err(TrustError::TooMany(name)) } else { Ok(()) }
-}
-
-/// One revocation: what, from when on, why.
-fn read_entry<'a>(value: Value<'a>, what: &'static str) -> Result<&'a str, TrustError> {
-    let [entry, from, reason] = value.object()?.fields([what, "from", "reason"], UnknownKeys::Refuse)?;
-    read_optional_time(need(from, "from")?)?;
-    need(reason, "reason")?.string()?;
-    Ok(need(entry, what)?.string()?.as_plain()?)
 }
 
 /// Checks the `override` member: null, or authorities that exist with a threshold that they can reach.

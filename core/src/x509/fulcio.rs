@@ -118,6 +118,29 @@ impl FulcioField {
         Self::SourceRepositoryVisibility,
     ];
 
+    /// The names of [`FulcioField::ALL`], in the same order: how policies write them.
+    pub const NAMES: [&'static str; 19] = [
+        "github_workflow_trigger",
+        "github_workflow_sha",
+        "github_workflow_name",
+        "github_workflow_repository",
+        "github_workflow_ref",
+        "build_signer_uri",
+        "build_signer_digest",
+        "runner_environment",
+        "source_repository_uri",
+        "source_repository_digest",
+        "source_repository_ref",
+        "source_repository_identifier",
+        "source_repository_owner_uri",
+        "source_repository_owner_identifier",
+        "build_config_uri",
+        "build_config_digest",
+        "build_trigger",
+        "run_invocation_uri",
+        "source_repository_visibility",
+    ];
+
     /// The last arc of its object identifier below 1.3.6.1.4.1.57264.1.
     const fn arc(self) -> u8 {
         match self {

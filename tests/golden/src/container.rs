@@ -14,7 +14,7 @@
 
 use core::fmt;
 
-use pullward_core::verify::Evidence;
+use pullward_core::verify::{Annotations, Evidence};
 
 /// The first nine bytes of a golden file.
 pub const MAGIC: &[u8; 9] = b"pwgolden\x01";
@@ -306,8 +306,9 @@ impl<'a> Evidences<'a> {
             SIMPLE_SIGNING => Evidence::SimpleSigning {
                 payload: parts.part()?,
                 signature: text(Tag::Evidence, parts.part()?)?,
+                annotations: annotations(&mut parts)?,
             },
-            ENVELOPE => Evidence::Envelope(parts.part()?),
+            ENVELOPE => Evidence::Envelope { document: parts.part()?, annotations: annotations(&mut parts)? },
             BUNDLE => Evidence::Bundle(parts.part()?),
             other => return Err(ContainerError::UnknownFormat(other)),
         };
@@ -398,4 +399,15 @@ impl<'a> Bytes<'a> {
         self.rest = rest;
         Ok((tag, self.part()?))
     }
+}
+
+/// The four annotations of a legacy layer, where a row has any; an empty one is absent.
+fn annotations<'c>(parts: &mut Bytes<'c>) -> Result<Annotations<'c>, ContainerError> {
+    if parts.rest.is_empty() {
+        return Ok(Annotations::default());
+    }
+    let mut next = || -> Result<Option<&'c str>, ContainerError> {
+        Ok(Some(text(Tag::Evidence, parts.part()?)?).filter(|text| !text.is_empty()))
+    };
+    Ok(Annotations { certificate: next()?, chain: next()?, bundle: next()?, timestamp: next()? })
 }

@@ -164,7 +164,7 @@ fn judge(mut judge: Judge<'_>, case: &Case<'_>, scratch: &mut [u8], line: &mut L
         }
         let source = match evidence {
             Evidence::SimpleSigning { payload: bytes, .. }
-            | Evidence::Envelope(bytes)
+            | Evidence::Envelope { document: bytes, .. }
             | Evidence::Bundle(bytes) => Digest::of(bytes),
         };
         let outcome = judge.offer(&evidence, &source, scratch);

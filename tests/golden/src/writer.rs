@@ -4,7 +4,7 @@ extern crate std;
 
 use std::{collections::BTreeSet, string::String, vec::Vec};
 
-use pullward_core::verify::Evidence;
+use pullward_core::verify::{Annotations, Evidence};
 
 use crate::container::{BUNDLE, Case, Container, ContainerError, ENVELOPE, MAGIC, SIMPLE_SIGNING, Tag};
 
@@ -124,14 +124,16 @@ fn fields_of(row: &Row<'_>) -> Result<Vec<u8>, WriteError> {
 fn value_of(evidence: &Evidence<'_>, row: &str) -> Result<Vec<u8>, WriteError> {
     let mut value = Vec::new();
     match *evidence {
-        Evidence::SimpleSigning { payload, signature } => {
+        Evidence::SimpleSigning { payload, signature, annotations } => {
             value.push(SIMPLE_SIGNING);
             part(&mut value, payload, row)?;
             part(&mut value, signature.as_bytes(), row)?;
+            beside(&mut value, &annotations, row)?;
         }
-        Evidence::Envelope(json) => {
+        Evidence::Envelope { document, annotations } => {
             value.push(ENVELOPE);
-            part(&mut value, json, row)?;
+            part(&mut value, document, row)?;
+            beside(&mut value, &annotations, row)?;
         }
         Evidence::Bundle(json) => {
             value.push(BUNDLE);
@@ -139,6 +141,15 @@ fn value_of(evidence: &Evidence<'_>, row: &str) -> Result<Vec<u8>, WriteError> {
         }
     }
     Ok(value)
+}
+
+fn beside(out: &mut Vec<u8>, annotations: &Annotations<'_>, row: &str) -> Result<(), WriteError> {
+    let Annotations { certificate, chain, bundle, timestamp } = *annotations;
+    let texts = [certificate, chain, bundle, timestamp];
+    if texts.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    texts.iter().try_for_each(|text| part(out, text.unwrap_or_default().as_bytes(), row))
 }
 
 fn read_back(file: &[u8]) -> Result<(), ContainerError> {
@@ -161,9 +172,16 @@ mod tests {
     use crate::container::CaseTrust;
     use std::vec;
 
+    const NONE: Annotations<'_> =
+        Annotations { certificate: None, chain: None, bundle: None, timestamp: None };
+
     const EVIDENCE: &[Evidence<'_>] = &[
-        Evidence::SimpleSigning { payload: b"{}", signature: "MEUC" },
-        Evidence::Envelope(b"{\"payload\":\"\"}"),
+        Evidence::SimpleSigning { payload: b"{}", signature: "MEUC", annotations: NONE },
+        Evidence::Envelope { document: b"{\"payload\":\"\"}", annotations: NONE },
+        Evidence::Envelope {
+            document: b"{\"payload\":\"\"}",
+            annotations: Annotations { certificate: Some("pem"), timestamp: Some("{}"), ..NONE },
+        },
         Evidence::Bundle(b"{\"mediaType\":\"x\"}"),
     ];
 
@@ -252,7 +270,9 @@ mod tests {
                 let mut damaged = file.clone();
                 damaged[at] = value;
                 if let Ok(cases) = read(&damaged) {
-                    assert!(cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= 3);
+                    assert!(
+                        cases.iter().map(|case| case.evidence().count()).sum::<usize>() <= EVIDENCE.len()
+                    );
                 }
             }
         }
@@ -385,8 +405,12 @@ mod tests {
     #[test]
     fn evidence_with_a_part_too_many_is_refused() {
         let mut fields = Vec::from(LEAST);
-        fields.push((11, &[2, 0, 0, 0, 0, 0, 0, 0, 0]));
+        // A bundle has one part, a legacy layer that and four annotations or none.
+        fields.push((11, &[3, 0, 0, 0, 0, 0, 0, 0, 0]));
         assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Trailing));
+        fields.pop();
+        fields.push((11, &[2, 0, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(read(&file_of(&fields)).err(), Some(ContainerError::Truncated));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pullward_core::oci::Digest;
 use pullward_core::signature::SignedFormat;
-use pullward_core::verify::Evidence;
+use pullward_core::verify::{Annotations, Evidence};
 
 use super::{Scheme, Signer, world};
 
@@ -49,6 +49,8 @@ pub enum Minted {
     Envelope(Vec<u8>),
     /// A bundle.
     Bundle(Vec<u8>),
+    /// One of the first two, with cosign's annotations about certificate, chain, log entry and timestamp beside it.
+    Annotated(Box<Self>, [Option<String>; 4]),
 }
 
 impl Minted {
@@ -56,9 +58,22 @@ impl Minted {
     #[must_use]
     pub fn evidence(&self) -> Evidence<'_> {
         match self {
-            Self::SimpleSigning { payload, signature } => Evidence::SimpleSigning { payload, signature },
-            Self::Envelope(bytes) => Evidence::Envelope(bytes),
+            Self::SimpleSigning { payload, signature } => {
+                Evidence::SimpleSigning { payload, signature, annotations: Annotations::default() }
+            }
+            Self::Envelope(document) => Evidence::Envelope { document, annotations: Annotations::default() },
             Self::Bundle(bytes) => Evidence::Bundle(bytes),
+            Self::Annotated(minted, texts) => {
+                let [certificate, chain, bundle, timestamp] = texts.each_ref().map(Option::as_deref);
+                let annotations = Annotations { certificate, chain, bundle, timestamp };
+                match minted.evidence() {
+                    Evidence::SimpleSigning { payload, signature, .. } => {
+                        Evidence::SimpleSigning { payload, signature, annotations }
+                    }
+                    Evidence::Envelope { document, .. } => Evidence::Envelope { document, annotations },
+                    bundle @ Evidence::Bundle(_) => bundle,
+                }
+            }
         }
     }
 
@@ -69,6 +84,7 @@ impl Minted {
             Self::SimpleSigning { payload: bytes, .. } | Self::Envelope(bytes) | Self::Bundle(bytes) => {
                 Digest::of(bytes)
             }
+            Self::Annotated(minted, _) => minted.source(),
         }
     }
 
@@ -79,6 +95,7 @@ impl Minted {
             Self::SimpleSigning { payload: bytes, .. } | Self::Envelope(bytes) | Self::Bundle(bytes) => {
                 core::str::from_utf8(bytes).unwrap()
             }
+            Self::Annotated(minted, _) => minted.text(),
         }
     }
 }

@@ -193,7 +193,7 @@ impl Ask {
         }
         for minted in &self.evidence {
             let evidence = minted.evidence();
-            let mut scratch = vec![0; evidence.scratch_bytes()];
+            let mut scratch = vec![0; judge.scratch_bytes(&evidence)];
             let outcome = judge.offer(&evidence, &minted.source(), &mut scratch);
             rows.push(Row::of(outcome));
         }
@@ -219,6 +219,10 @@ pub struct Row {
     pub authority: Option<String>,
     /// With which key.
     pub key: Option<KeyId>,
+    /// For whom, by a certificate: issuer and subject.
+    pub identity: Option<String>,
+    /// The latest time that a trusted root vouches for.
+    pub time: Option<UnixTime>,
     /// The type of a statement that is no signature.
     pub predicate_type: Option<String>,
 }
@@ -229,6 +233,8 @@ impl Row {
             standing: outcome.standing,
             authority: outcome.authority.map(Into::into),
             key: outcome.key,
+            identity: outcome.identity.map(|name| name.as_str().into()),
+            time: outcome.time,
             predicate_type: outcome.predicate_type.map(|text| text.as_str().into()),
         }
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pullward_core::oci::Digest;
-use pullward_core::signature::SignedFormat;
+use pullward_core::signature::{PublicKey, SignedFormat};
 
 use super::{Signer, pae, world};
 
@@ -45,7 +45,7 @@ pub struct Trust {
 pub struct Authority {
     /// Name.
     pub name: String,
-    /// Keys; for a keyless one its members after `kind`, as JSON.
+    /// Keys; for a keyless one, or one whose keys need a log, its members after `kind`, as JSON.
     pub keys: Result<Vec<Key>, String>,
 }
 
@@ -143,6 +143,18 @@ impl Trust {
         self
     }
 
+    /// With these trusted roots, and the engine that reads them.
+    #[must_use]
+    pub fn with_roots(mut self, roots: &[&[u8]]) -> Self {
+        self.min_engine = 3;
+        let roots = roots.iter().map(|root| {
+            let content = STANDARD.encode(root);
+            format!(r#"{{"digest":"{}","content":"{content}"}}"#, Digest::of(root))
+        });
+        self.trusted_roots = format!("[{}]", roots.collect::<Vec<_>>().join(","));
+        self
+    }
+
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> String {
@@ -185,9 +197,32 @@ impl Authority {
         }
     }
 
+    /// A keyless authority of these identities, each issuer and subject.
+    #[must_use]
+    pub fn identified(name: &str, trusted_root: usize, identities: &[(&str, &str)]) -> Self {
+        let identities = identities
+            .iter()
+            .map(|(issuer, subject)| format!(r#"{{"issuer":{},"subject":{}}}"#, text(issuer), text(subject)));
+        let identities = identities.collect::<Vec<_>>().join(",");
+        Self {
+            name: name.into(),
+            keys: Err(format!(r#""trusted_root":{trusted_root},"identities":[{identities}]"#)),
+        }
+    }
+
+    /// An authority whose keys' signatures a trusted root must have seen.
+    #[must_use]
+    pub fn logged(name: &str, trusted_root: usize, keys: &[Key]) -> Self {
+        let keys = keys.iter().map(Key::json).collect::<Vec<_>>().join(",");
+        Self { name: name.into(), keys: Err(format!(r#""keys":[{keys}],"trusted_root":{trusted_root}"#)) }
+    }
+
     fn json(&self) -> String {
         let name = text(&self.name);
         match &self.keys {
+            Err(members) if members.starts_with("\"keys\"") => {
+                format!(r#"{{"name":{name},"kind":"key",{members}}}"#)
+            }
             Ok(keys) => {
                 let keys: Vec<String> = keys.iter().map(Key::json).collect();
                 format!(r#"{{"name":{name},"kind":"key","keys":[{}]}}"#, keys.join(","))
@@ -204,6 +239,18 @@ impl Key {
         Self {
             kind: signer.kind().name().into(),
             spki: signer.spki_base64(),
+            valid_from: None,
+            valid_until: None,
+            retired: false,
+        }
+    }
+
+    /// A key without conditions, of which nobody here has the secret half.
+    #[must_use]
+    pub fn of_public(key: &PublicKey) -> Self {
+        Self {
+            kind: key.key_type().name().into(),
+            spki: STANDARD.encode(&*key.spki()),
             valid_from: None,
             valid_until: None,
             retired: false,

@@ -184,6 +184,20 @@ impl<'a> Cosign<'a> {
         run(command).map(drop)
     }
 
+    /// Runs `sign` or `attest` with the words of a command line that somebody was told to use, in the workspace.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when cosign or the registry refuses.
+    pub fn run_as_written(&self, words: &[&str]) -> Result<(), Error> {
+        let Some((verb, rest)) = words.split_first() else {
+            return Err(Error::unexpected("cosign", "no verb"));
+        };
+        let mut command = self.command(verb)?;
+        self.offline_signing(&mut command);
+        command.arg("--yes").args(rest);
+        run(command).map(drop)
+    }
+
     fn command(&self, verb: &str) -> Result<Command, Error> {
         let program = match self.version {
             CosignVersion::Two => "cosign2",

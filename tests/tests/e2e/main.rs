@@ -11,11 +11,19 @@
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 
+mod age;
+mod attestations;
+mod buildkit;
 mod faults;
+mod floods;
 mod formats;
 mod load;
 mod offline;
 mod oracle;
+mod page;
 mod pulls;
+mod shown;
 mod stage;
+mod supply;
 mod trust;
+mod walkthrough;

@@ -34,6 +34,11 @@ impl Ground {
         Ok(Some(Self { peers, pullward: Pullward::built()?, workspace: Workspace::new()? }))
     }
 
+    /// The same in another folder, for what has the same names.
+    pub(crate) fn again(&self) -> Result<Self, Error> {
+        Self::with(Some(self.peers.clone())).map(|again| again.expect("peers are at hand"))
+    }
+
     pub(crate) fn registry(&self) -> Result<Registry, Error> {
         Registry::start(&self.peers, &self.workspace)
     }

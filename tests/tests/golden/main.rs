@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use cases::{Draft, DraftTrust, Keys};
 use forge::{Forge, Piece};
 use pullward_core::verdict::Reason;
-use pullward_core::verify::Evidence;
+use pullward_core::verify::{Annotations, Evidence};
 use pullward_golden::container::Container;
 use pullward_golden::runner::{self, Memory};
 use pullward_golden::writer::{Row, RowTrust, write};
@@ -149,8 +149,10 @@ fn leave(path: &Path, drafts: &[Draft], wanted: impl Fn(&Draft) -> bool) {
 
 fn evidence_of(piece: &Piece) -> Evidence<'_> {
     match piece {
-        Piece::Simple { payload, signature } => Evidence::SimpleSigning { payload, signature },
-        Piece::Envelope(bytes) => Evidence::Envelope(bytes),
+        Piece::Simple { payload, signature } => {
+            Evidence::SimpleSigning { payload, signature, annotations: Annotations::default() }
+        }
+        Piece::Envelope(document) => Evidence::Envelope { document, annotations: Annotations::default() },
         Piece::Bundle(bytes) => Evidence::Bundle(bytes),
     }
 }

@@ -15,6 +15,9 @@ fn rebuilt(minted: &Minted, bytes: Vec<u8>) -> Minted {
         }
         Minted::Envelope(_) => Minted::Envelope(bytes),
         Minted::Bundle(_) => Minted::Bundle(bytes),
+        Minted::Annotated(minted, texts) => {
+            Minted::Annotated(Box::new(rebuilt(minted, bytes)), texts.clone())
+        }
     }
 }
 
@@ -37,6 +40,7 @@ fn unsigned_positions(minted: &Minted) -> core::ops::Range<usize> {
     let text = minted.text();
     match minted {
         Minted::SimpleSigning { .. } => 0..0,
+        Minted::Annotated(minted, _) => unsigned_positions(minted),
         Minted::Envelope(_) => {
             let start = text.find("keyid").unwrap();
             start..start + "keyid".len()

@@ -4,7 +4,7 @@ use pullward_core::judge::{Ruling, Standing};
 use pullward_core::signature::KeyType;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
-use pullward_core::verify::{Error, KeyState};
+use pullward_core::verify::{Error, SignerState};
 use pullward_tests::mint::{
     Ask, Authority, Forge, Form, Key, Minted, Node, Revoked, Rule, Trust, digest, edit, instant, world,
 };
@@ -55,7 +55,7 @@ fn a_revoked_key_does_not_count_and_says_so() {
     let node = revoking(|revoked| revoked.keys = Revoked::entry("key", &world().p256(0).id_hex()));
     let answer = node.ask(&signed_by(0));
     assert_eq!(answer.verdict(), deny(Reason::KeyRevoked));
-    assert_eq!(answer.error(), Some(Error::Key(KeyState::Revoked)));
+    assert_eq!(answer.error(), Some(Error::Signer(SignerState::Revoked)));
     // The authority's other key and the other authority still do.
     assert_eq!(node.ask(&signed_by(1)).verdict(), SIGNED);
     assert_eq!(node.ask(&signed_by(2)).verdict(), SIGNED);
@@ -91,7 +91,7 @@ fn a_revoked_authority_does_not_count_with_any_of_its_keys() {
     for n in [0, 1] {
         let answer = node.ask(&signed_by(n));
         assert_eq!(answer.verdict(), deny(Reason::AuthorityRevoked));
-        assert_eq!(answer.error(), Some(Error::Key(KeyState::AuthorityRevoked)));
+        assert_eq!(answer.error(), Some(Error::Signer(SignerState::AuthorityRevoked)));
     }
     assert_eq!(node.ask(&signed_by(2)).verdict(), SIGNED);
 }
@@ -134,15 +134,15 @@ fn evidence_revoked_by_its_signed_payload_stays_revoked_in_another_wrapping() {
 #[test]
 fn retired_and_windowed_keys_do_not_count_without_a_receipt_or_a_time() {
     for (change, state, reason) in [
-        ((|key: &mut Key| key.retired = true) as fn(&mut Key), KeyState::Retired, Reason::KeyRetired),
+        ((|key: &mut Key| key.retired = true) as fn(&mut Key), SignerState::Retired, Reason::KeyRetired),
         (
             |key| key.valid_from = Some("2020-01-01T00:00:00Z".into()),
-            KeyState::Windowed,
+            SignerState::Windowed,
             Reason::KeyWindowNoTime,
         ),
         (
             |key| key.valid_until = Some("2030-01-01T00:00:00Z".into()),
-            KeyState::Windowed,
+            SignerState::Windowed,
             Reason::KeyWindowNoTime,
         ),
         (
@@ -150,7 +150,7 @@ fn retired_and_windowed_keys_do_not_count_without_a_receipt_or_a_time() {
                 key.valid_from = Some("2026-12-01T00:00:00Z".into());
                 key.valid_until = Some("2026-12-01T00:00:00Z".into());
             },
-            KeyState::Windowed,
+            SignerState::Windowed,
             Reason::KeyWindowNoTime,
         ),
     ] {
@@ -164,7 +164,7 @@ fn retired_and_windowed_keys_do_not_count_without_a_receipt_or_a_time() {
             for form in Form::ALL {
                 let answer = node.ask(&Ask::about("app").with(good(form, signer)));
                 assert_eq!(answer.verdict(), deny(reason));
-                assert_eq!(answer.error(), Some(Error::Key(state)));
+                assert_eq!(answer.error(), Some(Error::Signer(state)));
             }
             assert_eq!(
                 node.ask(&Ask::about("app").with(good(Form::Bundle, world().p256(3)))).verdict(),

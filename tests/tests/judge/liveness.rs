@@ -51,7 +51,7 @@ fn full() -> Trust {
             keys: Revoked::entry("key", &world().p256(2).id_hex()),
             authorities: Revoked::entry("authority", "second"),
             identities: json!([{"issuer": "i", "subject": "s", "from": null, "reason": "r"}]).to_string(),
-            serials: Revoked::entry("serial", "00"),
+            serials: Revoked::entry("serial", "2a"),
         };
     })
 }

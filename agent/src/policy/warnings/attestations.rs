@@ -6,6 +6,7 @@ use pullward_core::predicate;
 use toml::Spanned;
 
 use super::Doubt;
+use crate::condition::{self, Dependence};
 use crate::policy::attestation::IMAGE;
 use crate::policy::file::{Attestation, PolicyFile, Rule};
 use crate::policy::predicate_types::{self, Kind};
@@ -29,6 +30,7 @@ pub(super) fn warnings(
         age(asked, requirement, warn);
         severities(asked.get_ref(), warn);
         expired(asked.get_ref(), now, warn);
+        constant(asked.get_ref(), warn);
         never_covered(asked.get_ref(), requirement, warn);
     }
 }
@@ -95,6 +97,14 @@ fn expired(asked: &Attestation, now: Time, warn: &mut impl FnMut(Option<Range<us
             let doubt = Doubt::IgnoreExpired { id: id.get_ref().clone(), until: until.get_ref().0.clone() };
             warn(Some(until.span()), doubt);
         }
+    }
+}
+
+fn constant(asked: &Attestation, warn: &mut impl FnMut(Option<Range<usize>>, Doubt)) {
+    let Some(cel) = &asked.cel else { return };
+    let compiled = condition::compile(cel.get_ref());
+    if compiled.is_ok_and(|compiled| compiled.dependence() == Dependence::Constant) {
+        warn(Some(cel.span()), Doubt::ConstantCondition);
     }
 }
 
