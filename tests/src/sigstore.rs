@@ -7,7 +7,7 @@
 //!   its SCTs, what is signed, what is logged, promise, proof, checkpoint, timestamps, and what is sent in which form;
 //! - [`Shape`] is one way in which all that may honestly come: [`Shape::all`] are all of them;
 //! - [`FAULTS`] are steps that each make a forgery of it, [`VARIATIONS`] steps that do not: the matrix is their
-//!   product with the shapes. [`Case`] is one cell, and whoever judges it is passed in.
+//!   product with the shapes. [`Cell`] is one of it, and whoever judges it is passed in to [`Tally::of`].
 //!
 //! As all of [`mint`](crate::mint), this is written from the specifications and shares no code with the core. cosign
 //! is asked about what it makes, too, so that it is not merely the core's twin in error.
@@ -16,6 +16,7 @@ pub mod bundle;
 mod faults;
 mod forge;
 pub mod fulcio;
+mod matrix;
 pub mod rekor;
 mod root;
 mod shape;
@@ -25,6 +26,7 @@ pub use bundle::{Annotations, Sent};
 pub use faults::{FAULTS, Fault, VARIATIONS};
 pub use forge::{Case, EntryForge, KeylessForge, Sending};
 pub use fulcio::{Fulcio, Identity};
+pub use matrix::{Cell, Honesty, Opinion, Tally};
 pub use rekor::{Entry, EntryKind, Generation, Rekor, Upload};
 pub use shape::{BundleVersion, Form, Shape, Shown, TimeSource};
 pub use timestamp::Tsa;
@@ -94,23 +96,14 @@ impl Sigstore {
         let fulcio = Fulcio::new(&format!("fulcio.{name}"), long, random_ref);
         let ct = Signer::generate(KeyType::P256, random_ref);
         let retired_ct = Signer::generate(KeyType::P256, random_ref);
-        let mut rekor = |generation, host: &str| Rekor::new(generation, &format!("{host}.{name}"), random_ref);
+        let mut rekor =
+            |generation, host: &str| Rekor::new(generation, &format!("{host}.{name}"), random_ref);
         let rekor_v1 = [rekor(Generation::One, "rekor"), rekor(Generation::One, "rekor-b")];
         let rekor_v2 = [rekor(Generation::Two, "log2025"), rekor(Generation::Two, "log2025-b")];
         let tsa = Tsa::new(&format!("tsa.{name}"), long, long, random_ref);
         let retired_tsa = Tsa::new(&format!("old-tsa.{name}"), long, long, random_ref);
         let random = RefCell::new(random);
-        Self {
-            name: name.into(),
-            fulcio,
-            ct,
-            rekor_v1,
-            rekor_v2,
-            tsa,
-            retired_tsa,
-            retired_ct,
-            random,
-        }
+        Self { name: name.into(), fulcio, ct, rekor_v1, rekor_v2, tsa, retired_tsa, retired_ct, random }
     }
 
     /// A new key, as a client makes one for each signature.

@@ -82,8 +82,11 @@ impl Parts {
             material["tlogEntries"] = entries.into();
         }
         if !self.tokens.is_empty() {
-            let tokens: Vec<Value> =
-                self.tokens.iter().map(|token| json!({ "signedTimestamp": STANDARD.encode(token) })).collect();
+            let tokens: Vec<Value> = self
+                .tokens
+                .iter()
+                .map(|token| json!({ "signedTimestamp": STANDARD.encode(token) }))
+                .collect();
             material["timestampVerificationData"] = json!({ "rfc3161Timestamps": tokens });
         }
         let mut bundle = json!({ "mediaType": media_type, "verificationMaterial": material });
@@ -113,7 +116,8 @@ impl Parts {
     /// Annotations of a legacy layer.
     pub(super) fn annotations(&self, form: Form) -> Annotations {
         let mut all = Annotations::new();
-        let signature = if form == Form::Signature { STANDARD.encode(&self.signature) } else { String::new() };
+        let signature =
+            if form == Form::Signature { STANDARD.encode(&self.signature) } else { String::new() };
         all.insert(SIGNATURE.into(), signature);
         all.insert(CERTIFICATE.into(), pem(&self.certificate));
         all.insert(CHAIN.into(), self.others.iter().map(|der| pem(der)).collect());

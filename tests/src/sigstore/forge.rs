@@ -8,10 +8,7 @@ use serde_json::Value;
 use super::bundle::{Annotations, Parts};
 use super::fulcio::Leaf;
 use super::timestamp::Token;
-use super::{
-    Entry, EntryKind, Form, Identity, Rekor, SIGNED, Sent, Shape, Shown, Sigstore, Upload,
-    sign,
-};
+use super::{Entry, EntryKind, Form, Identity, Rekor, SIGNED, Sent, Shape, Shown, Sigstore, Upload, sign};
 use crate::mint::{Signer, digest, instant, pae, payload, statement};
 
 /// One cell of the matrix: what is asked, of whom, with which evidence, and what is believed.
@@ -128,7 +125,8 @@ impl<'s> KeylessForge<'s> {
             Form::Signature => payload(&image),
             Form::Envelope(_) | Form::Attestation => statement(&image),
         };
-        let token: fn(&KeylessForge<'s>, &[u8]) -> Vec<u8> = |forge, signature| forge.token(signature).response();
+        let token: fn(&KeylessForge<'s>, &[u8]) -> Vec<u8> =
+            |forge, signature| forge.token(signature).response();
         // Up to v0.2 and in the legacy annotation, clients send what Fulcio gave them; bundles leave the root out.
         let issuing = sigstore.fulcio.certificates()[0].to_vec();
         let others = match shape.form {
@@ -162,7 +160,7 @@ impl<'s> KeylessForge<'s> {
             json: Vec::new(),
             annotations: Vec::new(),
             root,
-            now: instant("2025-03-02T00:00:00Z"),
+            now: instant("2026-12-01T00:00:00Z"),
         }
     }
 

@@ -18,7 +18,8 @@ impl Sigstore {
     pub fn trusted_root(&self) -> Value {
         let mut root = trusted_root();
         root["certificateAuthorities"] = vec![trusted_authority(&self.fulcio.certificates(), START)].into();
-        root["ctlogs"] = vec![self.ct_log(&self.retired_ct, RETIRED.into()), self.ct_log(&self.ct, Value::Null)].into();
+        root["ctlogs"] =
+            vec![self.ct_log(&self.retired_ct, RETIRED.into()), self.ct_log(&self.ct, Value::Null)].into();
         let logs = self.rekor_v1.iter().chain(&self.rekor_v2).map(trusted_rekor);
         root["tlogs"] = logs.collect::<Vec<Value>>().into();
         let mut retired = trusted_authority(&self.retired_tsa.certificates(), START);
