@@ -8,4 +8,5 @@
 
 mod core_judges;
 mod cosign;
+mod flips;
 mod matrix;
