@@ -45,6 +45,13 @@ mod peers;
 mod process;
 mod program;
 mod report;
+#[expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "only tests mint, and what fails here fails them"
+)]
+pub mod sigstore;
 mod workspace;
 
 pub use corpora::Corpora;
@@ -52,7 +59,7 @@ pub use error::Error;
 pub use node::{Node, descriptor, policy_for};
 pub use peers::Peers;
 pub use peers::containerd::{Containerd, ContainerdVersion, Settings, Snapshotter};
-pub use peers::cosign::{Cosign, CosignVersion, KeyPair};
+pub use peers::cosign::{Cosign, CosignVersion, KeyPair, KeylessBlob};
 pub use peers::crane::{Crane, Image};
 pub use peers::cri::{Cri, CriImage};
 pub use peers::oras::Oras;

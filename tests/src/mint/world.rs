@@ -49,7 +49,7 @@ impl World {
         KEYS.into_iter().map(|(kind, _)| kind)
     }
 
-    pub(super) fn random(&self) -> std::sync::MutexGuard<'_, Random> {
+    pub(crate) fn random(&self) -> std::sync::MutexGuard<'_, Random> {
         // A test that panicked while it signed leaves nothing half done.
         self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -29,6 +29,21 @@ pub struct KeyPair {
     pub public: PathBuf,
 }
 
+/// A keyless signature in files, and who is to have made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeylessBlob<'a> {
+    /// The bundle.
+    pub bundle: &'a Path,
+    /// The trusted root.
+    pub trusted_root: &'a Path,
+    /// What was signed.
+    pub artifact: &'a Path,
+    /// The identity's provider.
+    pub issuer: &'a str,
+    /// The identity.
+    pub subject: &'a str,
+}
+
 /// cosign, offline: no transparency log, no public root, no updates.
 #[derive(Debug)]
 pub struct Cosign<'a> {
@@ -168,6 +183,19 @@ impl<'a> Cosign<'a> {
         self.offline_verifying(&mut command);
         command.arg(image);
         Ok(command)
+    }
+
+    /// Asks cosign whether a bundle is a keyless signature of `blob` by an identity, as far as a trusted root goes.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when it is not: that is cosign's refusal.
+    pub fn verify_keyless_blob(&self, blob: &KeylessBlob<'_>, options: &[&str]) -> Result<(), Error> {
+        let mut command = self.command("verify-blob")?;
+        command.arg("--bundle").arg(blob.bundle).arg("--trusted-root").arg(blob.trusted_root);
+        command.arg("--certificate-identity").arg(blob.subject);
+        command.arg("--certificate-oidc-issuer").arg(blob.issuer);
+        command.args(options).arg(blob.artifact);
+        run(command).map(drop)
     }
 
     /// Runs `sign` or `attest` with the words of a command line that somebody was told to use, in the workspace.
