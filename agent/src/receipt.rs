@@ -4,8 +4,9 @@
 //! is this node's word to itself, so it carries a keyed hash by the node's own key and the machine's id: a receipt of
 //! another node, an edited one and a corrupt one are no receipts (T-119, F-45).
 //!
-//! A receipt never allows anything by itself. It is one of a verdict's inputs: age limits that count from the first
-//! admission, retired keys, and bundles that have expired with `deny-new` look at it.
+//! A receipt never allows anything by itself. It is one of a verdict's inputs: bundles that have expired with
+//! `deny-new` look at it and, where evidence let the image in, age limits that count from the first admission and
+//! retired keys. What a rule lets in without evidence proves nothing about what the image is signed with later.
 //!
 //! - [`node_key`]: the node's key, made once;
 //! - [`store`]: the database.
@@ -14,6 +15,7 @@ pub mod node_key;
 pub mod store;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use pullward_core::judge::{Admission, AdmittedBy};
 use pullward_core::oci::Digest;
 use pullward_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -36,13 +38,13 @@ pub struct Receipt {
     digest: String,
     /// The normalised reference.
     reference: String,
-    /// When the image was first allowed under this name, RFC 3339.
+    /// When the image was first allowed under this name, RFC 3339: by evidence, where there is any below.
     first_allowed: String,
     /// Version of the trust bundle that allowed it last.
     trust_version: u64,
     /// Digest of that bundle's payload.
     trust_digest: String,
-    /// Digests of the pieces of evidence that counted, sorted.
+    /// Digests of the pieces of evidence that counted, sorted; none where a rule let the image in without any.
     evidence: Vec<String>,
 }
 
@@ -70,10 +72,21 @@ impl Receipt {
         })
     }
 
-    /// When the image was first allowed.
+    /// When the image was first allowed, and by what.
     #[must_use]
-    pub fn first_allowed(&self) -> Option<UnixTime> {
-        UnixTime::parse(&self.first_allowed)
+    pub fn first_allowed(&self) -> Option<Admission> {
+        let by = if self.evidence.is_empty() { AdmittedBy::Rule } else { AdmittedBy::Evidence };
+        Some(Admission { at: UnixTime::parse(&self.first_allowed)?, by })
+    }
+
+    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule
+    /// let in without any counts until there is some. `None` where this adds nothing: a laxer rule takes nothing back.
+    fn after(self, before: Admission) -> Option<Self> {
+        match (before.by, self.evidence.is_empty()) {
+            (AdmittedBy::Evidence, true) => None,
+            (AdmittedBy::Rule, false) => Some(self),
+            _ => Some(Self { first_allowed: before.at.to_string(), ..self }),
+        }
     }
 
     /// The bytes that are kept: 32 bytes of HMAC-SHA-256 over the JSON that follows them.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding as _};
 use pullward_core::ENGINE;
+use pullward_core::judge::{Admission, AdmittedBy};
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -85,6 +86,33 @@ pub struct Record {
 struct RecordedReceipt {
     /// When this node first allowed the digest under this name.
     allowed_at: String,
+    /// What it allowed it by.
+    by: RecordedAdmission,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RecordedAdmission {
+    Evidence,
+    Rule,
+}
+
+impl RecordedReceipt {
+    fn of(admission: Admission) -> Self {
+        let by = match admission.by {
+            AdmittedBy::Evidence => RecordedAdmission::Evidence,
+            AdmittedBy::Rule => RecordedAdmission::Rule,
+        };
+        Self { allowed_at: admission.at.to_string(), by }
+    }
+
+    fn admission(&self) -> Option<Admission> {
+        let by = match self.by {
+            RecordedAdmission::Evidence => AdmittedBy::Evidence,
+            RecordedAdmission::Rule => AdmittedBy::Rule,
+        };
+        Some(Admission { at: UnixTime::parse(&self.allowed_at)?, by })
+    }
 }
 
 /// What was asked.
@@ -234,7 +262,7 @@ impl Record {
                 time: subject.time.to_string(),
             },
             trust,
-            receipt: subject.allowed_at.map(|time| RecordedReceipt { allowed_at: time.to_string() }),
+            receipt: subject.allowed_at.map(RecordedReceipt::of),
             overrides: Vec::new(),
             limits: RecordedLimits::OURS,
             events: recorder.events,
@@ -304,10 +332,9 @@ impl Record {
             place: question.place.clone(),
             time: UnixTime::parse(&question.time).ok_or("question.time: not YYYY-MM-DDTHH:MM:SSZ")?,
             allowed_at: match &self.receipt {
-                Some(receipt) => Some(
-                    UnixTime::parse(&receipt.allowed_at)
-                        .ok_or("receipt.allowed_at: not YYYY-MM-DDTHH:MM:SSZ")?,
-                ),
+                Some(receipt) => {
+                    Some(receipt.admission().ok_or("receipt.allowed_at: not YYYY-MM-DDTHH:MM:SSZ")?)
+                }
                 None => None,
             },
         })

@@ -116,16 +116,20 @@ pub fn attestation_manifests(
     platform: &str,
 ) -> Result<heapless::Vec<Digest, { limits::INDEX_ATTESTATIONS }>, Error> {
     let mut found = heapless::Vec::new();
-    for entry in read_list(index, MEDIA_TYPE_INDEX, "manifests")? {
-        let Some(digest) = Entry::read(entry?)?.digest.plain().and_then(|text| Digest::parse(text).ok())
-        else {
+    // An index is read before anything is known about its signature, so it is read twice, and not once per entry.
+    let entries = read_list(index, MEDIA_TYPE_INDEX, "manifests")?;
+    let Some(image) = only_for(entries.clone(), platform)? else { return Ok(found) };
+    for entry in entries {
+        let entry = Entry::read(entry?)?;
+        let Some(digest) = parse_digest(entry.digest) else { continue };
+        if entry.subject() != Some(image) {
             continue;
-        };
-        match find_subject(index, &digest, platform) {
-            Ok(_) => found.push(digest).map_err(|_| Error::ManifestNotListed)?,
-            Err(Error::NotAttestations | Error::Platform) => {}
-            Err(error) => return Err(error),
         }
+        // Listed twice, as [`Chain::check`] has it.
+        if found.contains(&digest) {
+            return Err(Error::ManifestNotListed);
+        }
+        found.push(digest).map_err(|_| Error::ManifestNotListed)?;
     }
     Ok(found)
 }
@@ -168,8 +172,19 @@ impl<'a> Entry<'a> {
     }
 
     fn is(&self, digest: &Digest) -> bool {
-        self.digest.plain().and_then(|text| Digest::parse(text).ok()) == Some(*digest)
+        parse_digest(self.digest) == Some(*digest)
     }
+
+    /// The manifest that this one has attestations of; `None` where it is no attestation manifest.
+    fn subject(&self) -> Option<Digest> {
+        let reference =
+            self.reference.as_ref().filter(|reference| reference.kind.is(ATTESTATION_MANIFEST))?;
+        parse_digest(reference.digest)
+    }
+}
+
+fn parse_digest(text: Text<'_>) -> Option<Digest> {
+    text.plain().and_then(|text| Digest::parse(text).ok())
 }
 
 /// The manifest that the attestations in `manifest` are about, by the index's own word.
@@ -183,24 +198,24 @@ fn find_subject(index: &[u8], manifest: &Digest, platform: &str) -> Result<Diges
         }
     }
     let attestations = attestations.ok_or(Error::ManifestNotListed)?;
-    let reference = attestations.reference.filter(|reference| reference.kind.is(ATTESTATION_MANIFEST));
-    let subject = reference.and_then(|reference| reference.digest.plain());
-    let subject = subject.and_then(|text| Digest::parse(text).ok()).ok_or(Error::NotAttestations)?;
+    let subject = attestations.subject().ok_or(Error::NotAttestations)?;
+    if only_for(entries, platform)? == Some(subject) { Ok(subject) } else { Err(Error::Platform) }
+}
+
+/// The one manifest of a platform. Two manifests for one platform: which one runs is not ours to guess.
+fn only_for(entries: json::Items<'_>, platform: &str) -> Result<Option<Digest>, Error> {
     let mut right = 0_usize;
-    let mut listed = false;
+    let mut image = None;
     for entry in entries {
         let entry = Entry::read(entry?)?;
-        if entry.reference.is_some() {
-            continue;
-        }
-        let matches = entry.platform.map_or(Ok(false), |value| platform_is(value, platform))?;
-        if matches {
+        if entry.reference.is_none()
+            && entry.platform.map_or(Ok(false), |value| platform_is(value, platform))?
+        {
             right = right.saturating_add(1);
-            listed |= entry.is(&subject);
+            image = parse_digest(entry.digest);
         }
     }
-    // Two manifests for one platform: which one runs is not ours to guess.
-    if listed && right == 1 { Ok(subject) } else { Err(Error::Platform) }
+    Ok(image.filter(|_| right == 1))
 }
 
 fn check_layer(manifest: &[u8], statement: &Digest) -> Result<(), Error> {

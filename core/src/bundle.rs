@@ -307,7 +307,7 @@ fn present(value: Option<Value<'_>>) -> Option<Value<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bundle, Error, SentSigner};
+    use super::{Bundle, Error, SentSigner, Version};
     use crate::dsse;
     use crate::json;
 
@@ -338,6 +338,27 @@ mod tests {
             assert_eq!(read(&GOOD.replace("bundle.v0.3+json", other)), Err(Error::Version), "{other}");
         }
         assert_eq!(read("{}"), Err(Error::Json(json::Error::MissingKey("mediaType"))));
+    }
+
+    #[test]
+    fn one_certificate_is_version_0_3s_and_a_chain_that_of_those_before() {
+        let of = |version: &str, signer: &str| {
+            let text = GOOD.replace("bundle.v0.3+json", version);
+            let hint = "\"publicKey\":{\"hint\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}";
+            let text = text.replace(hint, signer);
+            Bundle::read(text.as_bytes()).map(|bundle| bundle.version())
+        };
+        let (one, chain) = (r#""certificate":{}"#, r#""x509CertificateChain":{}"#);
+        for (name, version) in [("1", Version::V0_1), ("2", Version::V0_2), ("3", Version::V0_3)] {
+            let media_type = std::format!("bundle+json;version=0.{name}");
+            let last = version == Version::V0_3;
+            let expected = |fits| if fits { Ok(version) } else { Err(Error::Certificate) };
+            assert_eq!(of(&media_type, one), expected(last), "{name}");
+            assert_eq!(of(&media_type, chain), expected(!last), "{name}");
+            // Key pairs came with version 0.3.
+            let key = of(&media_type, r#""publicKey":{}"#);
+            assert_eq!(key, if last { Ok(version) } else { Err(Error::Version) }, "{name}");
+        }
     }
 
     #[test]

@@ -50,9 +50,35 @@ pub struct Question<'q> {
     /// `os/arch[/variant]`: what of an image of several platforms would run.
     pub platform: &'q str,
     /// When this node first allowed this digest under this name, by a receipt of its own that was authenticated. What
-    /// was let in then is not shut out by age, by the retirement of a key, or by a bundle that has expired and says
-    /// `deny-new`.
-    pub allowed_at: Option<UnixTime>,
+    /// was let in then is not shut out by a bundle that has expired and says `deny-new`; where evidence let it in,
+    /// neither by age nor by the retirement of a key.
+    pub allowed_at: Option<Admission>,
+}
+
+/// That this node allowed a digest under a name before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// When first, by what stands in `by`.
+    pub at: UnixTime,
+    /// What it was allowed by.
+    pub by: AdmittedBy,
+}
+
+/// What an image was allowed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdmittedBy {
+    /// Evidence met a rule.
+    Evidence,
+    /// A rule that asks for none let it in: nothing was known of the image then, so nothing it is signed with now is
+    /// known to be older than that day. It must not bring a retired key or an old attestation back.
+    Rule,
+}
+
+impl Admission {
+    /// When evidence let the image in.
+    fn by_evidence(self) -> Option<UnixTime> {
+        (self.by == AdmittedBy::Evidence).then_some(self.at)
+    }
 }
 
 /// What is believed.
@@ -127,7 +153,8 @@ pub struct Decision<'a> {
     pub rule: Option<Rule<'a>>,
     /// Distinct authorities that signed, and how many the rule asks for.
     pub signed: (u32, u64),
-    /// One bit per requirement on attestations that is met, the first one lowest.
+    /// One bit per requirement on attestations that is met, the first one lowest. What the image's own index holds
+    /// meets nothing as long as the image is not signed.
     pub met: u16,
     /// Place of the requirement that `reason` is about.
     pub unmet: Option<usize>,
@@ -162,6 +189,7 @@ impl Decision<'_> {
 pub struct Judge<'a> {
     trust: Trust<'a>,
     digest: Digest,
+    /// When evidence first let the image in.
     allowed_at: Option<UnixTime>,
     time: UnixTime,
     #[cfg(feature = "predicate")]
@@ -204,7 +232,7 @@ impl<'a> Judge<'a> {
         let mut judge = Self {
             trust,
             digest: question.digest,
-            allowed_at: question.allowed_at,
+            allowed_at: question.allowed_at.and_then(Admission::by_evidence),
             time: match trust {
                 Trust::Bundle(bundle) => question.time.max(bundle.index().issued()),
                 Trust::Key(_) => question.time,
@@ -356,6 +384,9 @@ impl<'a> Judge<'a> {
         if let Trust::Bundle(bundle) = self.trust
             && bundle.revoked().is_ok_and(|revoked| revoked.evidence().contains(source.as_bytes()))
         {
+            for candidate in &mut self.candidates {
+                candidate.reject(Reason::EvidenceRevoked);
+            }
             return Outcome::of(Standing::Revoked);
         }
         let offered = Offered {
@@ -375,8 +406,10 @@ impl<'a> Judge<'a> {
         let scales = Scales { bundle, context: self.context(covered.subject()), allowed_at: self.allowed_at };
         let mut vex = core::mem::take(&mut self.vex);
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
+            // Each of them has to be met, so each of them weighs it.
+            let outcome = candidate.weigh(&offered, &scales, &mut vex, clerk, best.clone());
             if best.standing != Standing::Accepted {
-                best = candidate.weigh(&offered, &scales, &mut vex, clerk, best);
+                best = outcome;
             }
         }
         self.vex = vex;
@@ -400,8 +433,15 @@ impl<'a> Judge<'a> {
         requirements.into_iter().any(|requirement| requirement.coverage() == Coverage::SignedIndex)
     }
 
-    /// Whether a vulnerability report that fell short could be offered again with success, now that more VEX statements
-    /// may have been taken.
+    /// How many claims of VEX statements were taken. Where it has grown, a vulnerability report that fell short may be
+    /// offered again with success.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn vex_claims(&self) -> usize {
+        self.vex.len()
+    }
+
+    /// Whether a VEX statement could still remove what keeps a requirement unmet.
     #[cfg(feature = "predicate")]
     #[must_use]
     pub fn hopes_for_vex(&self) -> bool {
@@ -709,7 +749,7 @@ impl<'a> Candidate<'a> {
 
     fn decide(&self, limit: Option<Reason>, failed: Option<Reason>) -> Decision<'a> {
         #[cfg(feature = "predicate")]
-        let (met, unmet) = (self.asked.met(), self.asked.first_unmet());
+        let (met, unmet) = (self.asked.met(self.is_signed()), self.asked.first_unmet());
         #[cfg(not(feature = "predicate"))]
         let (met, unmet) = (0, None::<(usize, Reason)>);
         let reason = match (self.fixed, limit, failed) {

@@ -400,9 +400,6 @@ pub const IMPORT_EXPRESSION_DEPTH: usize = 40;
 /// Most operators and members in an expression: a condition of ours has at most 512 nodes.
 pub const IMPORT_EXPRESSION_LINKS: usize = 512;
 
-/// Longest condition that an import writes into a policy, in bytes.
-pub const IMPORT_CONDITION_BYTES: usize = 4 * 1024;
-
 /// Most patterns that one glob becomes: each of its stars may cross a `/`, or not.
 pub const IMPORT_GLOB_PATTERNS: usize = 16;
 

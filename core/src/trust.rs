@@ -100,6 +100,8 @@ pub enum TrustError {
     Digests(&'static str),
     /// A threshold of 0, or above what can be reached.
     Threshold(&'static str),
+    /// A trusted root that cannot be read, or is not one. Said by whoever installs a bundle.
+    TrustedRoot,
     /// A rule whose mode has no use for the named field, or that lacks what its mode needs.
     RuleShape(&'static str),
 }
@@ -446,9 +448,13 @@ impl<'a> TrustBundle<'a> {
         DigestList::read(self.payload.bytes_at(*span)?, "digest_lists").map(Some)
     }
 
-    /// The trusted root at a place, in base64.
+    /// The trusted root at a place, in base64. That it can be read is for whoever installs a bundle to check; a verdict
+    /// that meets one which cannot is a denial.
+    ///
+    /// # Errors
+    /// [`TrustError::UnknownName`].
     #[cfg(feature = "keyless")]
-    pub(crate) fn trusted_root(&self, place: u8) -> Result<&'a str, TrustError> {
+    pub fn trusted_root(&self, place: u8) -> Result<&'a str, TrustError> {
         let span = self.index.trusted_roots.get(usize::from(place));
         let span = span.ok_or(TrustError::UnknownName("trusted_root"))?;
         core::str::from_utf8(self.payload.bytes_at(*span)?).map_err(|_| TrustError::TooLarge)

@@ -82,9 +82,11 @@ impl Ground {
         Ok(policy)
     }
 
-    /// Exit code and reason of a command that gives a verdict.
+    /// Exit code and reason of a command that gives a verdict, which it has to reach.
     fn ask(&self, words: &[&str]) -> Result<(i32, String), Error> {
         let done = self.pullward.run(&self.workspace, words)?;
+        // No test here is about what could not be found out.
+        assert!(done.code < 2, "pullward {}: {}", words.join(" "), done.all());
         let verdict: Value =
             serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}", done.all()));
         Ok((done.code, verdict["reason"].as_str().unwrap_or_default().to_owned()))
@@ -236,6 +238,50 @@ fn a_policy_is_tested_before_the_image_is_signed() -> Outcome {
     cosign.sign(&key, &image)?;
     assert_eq!(ask(&[])?, said(0, "signed"));
     ran("policy_import::before_signing")
+}
+
+/// A condition that Kyverno would evaluate decides on the node: of two images with the same attestation type and signer, the
+/// one whose statement says so is allowed.
+#[test]
+fn a_condition_on_a_statement_decides_on_the_node() -> Outcome {
+    let Some(ground) = Ground::at_hand("policy_import::condition")? else { return Ok(()) };
+    let registry = Registry::start(&ground.peers, &ground.workspace)?;
+    let crane = Crane::new(&ground.peers, &ground.workspace);
+    let cosign = ground.cosign()?;
+    let key = cosign.generate_key_pair("cosign")?;
+    let kind = "https://example.org/review/v1";
+    let named =
+        format!("  attestations:\n  - name: review\n    intoto: {{type: \"{kind}\"}}\n  validations:\n");
+    let document = document(&key.public, &format!("{}/kcandidate/*", registry.host()))
+        .replace("  validations:\n", &named)
+        + "  - expression: >-
+      images.containers.map(image, verifyAttestationSignatures(image, attestations.review, [attestors.cosign]))
+      .all(e, e > 0)
+  - expression: >-
+      images.containers.map(image, extractPayload(image, attestations.review).predicate.findings
+      .all(f, f.severity != 'CRITICAL') && extractPayload(image, attestations.review).predicate.by == \"us\").all(e, e)
+";
+    let path = ground.workspace.write("document.yaml", &document)?.display().to_string();
+    let policy = ground.workspace.join("policy.toml").display().to_string();
+    let done = ground.pullward.run(&ground.workspace, &["policy", "import", "--out", &policy, &path])?;
+    assert_eq!(done.code, 0, "{}", done.all());
+    assert_eq!((done.err.lines().count(), done.err.contains("[differs]")), (1, true), "{}", done.err);
+    for (name, predicate, expected) in [
+        ("good", r#"{"by": "us", "findings": [{"severity": "LOW"}]}"#, 0),
+        ("none", r#"{"by": "us", "findings": []}"#, 0),
+        ("critical", r#"{"by": "us", "findings": [{"severity": "LOW"}, {"severity": "CRITICAL"}]}"#, 1),
+        ("other", r#"{"by": "them", "findings": []}"#, 1),
+        ("absent", r#"{"by": "us"}"#, 1),
+        ("type", r#"{"by": 1, "findings": []}"#, 1),
+    ] {
+        let image = crane.push(&registry.reference(&format!("kcandidate/{name}:v1")), &Image::named(name))?;
+        cosign.sign(&key, &image)?;
+        let file = ground.workspace.write(format!("{name}.json"), predicate)?;
+        cosign.attest(&key, &image, kind, &file)?;
+        let asked = ground.ask(&["policy", "test", "-o", "json", "--namespace", "demo", &policy, &image])?;
+        assert_eq!(asked.0, expected, "{name}: {asked:?}");
+    }
+    ran("policy_import::condition")
 }
 
 /// What reads neighbours' documents is in the command line alone: containerd executes nothing of it.

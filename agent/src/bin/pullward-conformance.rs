@@ -5,6 +5,8 @@
 //! --trusted-root FILE FILE_OR_DIGEST`. Exit code 0: it verifies; 1: it does not; 64: usage. There is no trusted root in
 //! this program, so `--staging` cannot be had, and nothing can be signed.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer of a command line program")]
+
 use std::process::ExitCode;
 use std::time::SystemTime;
 

@@ -22,7 +22,7 @@ use pullward::trust::node::TrustSettings;
     version,
     long_version = concat!(env!("CARGO_PKG_VERSION"), "
 engine: pullward-core ", env!("CARGO_PKG_VERSION"), "
-reads: sigstore bundle v0.3 (key pairs), cosign .sig and .att, trust bundle schema 1, record v1"),
+reads: sigstore bundle v0.1 to v0.3, cosign .sig and .att, trust bundle schema 1, record v1"),
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 allowed or fine, 1 refused or not fine, 2 could not decide, 64 usage"
 )]

@@ -20,7 +20,7 @@ mod machine;
 mod parse;
 mod syntax;
 mod time;
-mod token;
+pub(crate) mod token;
 mod trouble;
 mod value;
 

@@ -6,16 +6,16 @@ use super::CompileError;
 
 /// One word and where it stands, in bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// What it is.
-    pub(super) word: Word,
+    pub(crate) word: Word,
     /// Where it stands.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
 }
 
 /// A word.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// A name, or one of the words `in`, `true`, `false`, `null`.
     Name(String),
     /// The digits of an integer, its base, and whether `u` follows.
@@ -44,7 +44,7 @@ const SIGNS: [&str; 25] = [
 ];
 
 /// Splits an expression into words; the last one is [`Word::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, CompileError> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, CompileError> {
     // What cannot be seen, or turns the direction of a line, is no part of an expression that people review.
     let hidden = |c: char| {
         if c.is_ascii() { c.is_ascii_control() && !"\n\r\t".contains(c) } else { !c.is_alphanumeric() }

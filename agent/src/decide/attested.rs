@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use pullward_core::judge::Decision as CoreDecision;
-use pullward_core::predicate::vex;
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{Coverage, Requirement};
 use pullward_core::verdict::Reason;
@@ -23,7 +22,6 @@ const IMAGE: &str = "image";
 pub(super) struct Attested {
     met: Vec<Weighed<usize>>,
     unmet: Vec<Weighed<Shortfall>>,
-    vex: Vec<usize>,
 }
 
 /// A verified attestation and what it did for one requirement.
@@ -54,10 +52,6 @@ impl Attested {
             what: short.clone(),
         });
         self.unmet.extend(unmet);
-        let kind = notes.statement.as_ref().map(|statement| statement.predicate_type.as_str());
-        if kind.is_some_and(|kind| vex::TYPES.contains(&kind)) {
-            self.vex.push(row);
-        }
     }
 
     /// Forgets the piece whose row stands at `row`: it is offered again.
@@ -66,21 +60,32 @@ impl Attested {
         self.unmet.retain(|weighed| weighed.row != row);
     }
 
-    /// Whether the piece whose row stands at `row` is a VEX document.
-    pub(super) fn is_vex(&self, row: usize) -> bool {
-        self.vex.contains(&row)
+    /// Whether the piece whose row stands at `row` is a report with too many vulnerabilities for a requirement, whatever
+    /// it is to the others: a VEX statement may excuse some.
+    pub(super) fn has_exceeded(&self, row: usize) -> bool {
+        let exceeded = Reason::VulnerabilitiesExceeded.code();
+        self.unmet.iter().any(|weighed| weighed.row == row && weighed.what.code == exceeded)
     }
 
     /// One row per requirement of the deciding rule.
-    pub(super) fn rows(&self, decision: &CoreDecision<'_>) -> Vec<RequirementRow> {
+    pub(super) fn rows(&self, decision: &CoreDecision<'_>, evidence: &[EvidenceRow]) -> Vec<RequirementRow> {
         let requirements = decision.rule.and_then(|rule| rule.requirements().ok());
         let requirements = requirements.into_iter().flatten().filter_map(Result::ok);
-        requirements.enumerate().map(|(place, asked)| self.row(place, &asked, decision)).collect()
+        requirements.enumerate().map(|(place, asked)| self.row(place, &asked, decision, evidence)).collect()
     }
 
-    fn row(&self, place: usize, asked: &Requirement<'_>, decision: &CoreDecision<'_>) -> RequirementRow {
+    fn row(
+        &self,
+        place: usize,
+        asked: &Requirement<'_>,
+        decision: &CoreDecision<'_>,
+        evidence: &[EvidenceRow],
+    ) -> RequirementRow {
         let met = u32::try_from(place).is_ok_and(|place| decision.met & 1_u16.wrapping_shl(place) != 0);
-        let by = self.met.iter().find(|weighed| weighed.what == place).map(|weighed| weighed.digest.clone());
+        let by = self.met.iter().find(|weighed| weighed.what == place);
+        let covered =
+            by.and_then(|weighed| evidence.get(weighed.row)).is_some_and(|row| row.covered_by.is_some());
+        let by = by.map(|weighed| weighed.digest.clone());
         let mut candidates: Vec<CandidateRow> = self
             .failing(place)
             .map(|weighed| CandidateRow {
@@ -92,7 +97,8 @@ impl Attested {
         // The sort is stable: of two that tell as much, the one that was read first stands first.
         candidates.sort_by_key(|row| std::cmp::Reverse(telling(&row.code)));
         let first = candidates.first();
-        let missing = Reason::AttestationMissing;
+        // The image's own index meets it, and nobody has signed that.
+        let missing = if covered { Reason::IndexUnsigned } else { Reason::AttestationMissing };
         let (code, detail) = match (met, first) {
             (true, _) => (None, None),
             (false, Some(first)) => (Some(first.code.clone()), Some(first.detail.clone())),

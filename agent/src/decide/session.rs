@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pullward_core::buildkit;
 use pullward_core::judge::{
-    Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
+    Admission, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -40,7 +40,7 @@ pub struct Subject {
     /// The time of judgement.
     pub time: UnixTime,
     /// When this node first allowed the digest under this name, by a receipt of its own.
-    pub allowed_at: Option<UnixTime>,
+    pub allowed_at: Option<Admission>,
 }
 
 /// Something that a session learns.
@@ -232,16 +232,17 @@ impl<'a> Session<'a> {
 
     fn take_found(&mut self, found: &Found) {
         let place = self.rows.len();
+        let known = self.judge.vex_claims();
         let outcome = self.offer(found, place);
         self.rows.push(row(found, &outcome));
-        if outcome.standing == Standing::Unmet(Reason::VulnerabilitiesExceeded) && self.judge.hopes_for_vex()
-        {
+        if self.attested.has_exceeded(place) && self.judge.hopes_for_vex() {
             let held: usize = self.held.iter().map(|(_, found)| found.content.len()).sum();
             if held.saturating_add(found.content.len()) <= HELD_BYTES {
                 self.held.push((place, found.clone()));
             }
         }
-        if outcome.standing == Standing::Accepted && self.attested.is_vex(place) {
+        // A copy of a statement says nothing new.
+        if self.judge.vex_claims() > known {
             self.offer_held();
         }
     }
@@ -255,7 +256,7 @@ impl<'a> Session<'a> {
             if let Some(known) = self.rows.get_mut(place) {
                 *known = row(&found, &outcome);
             }
-            if outcome.standing == Standing::Unmet(Reason::VulnerabilitiesExceeded) {
+            if self.attested.has_exceeded(place) {
                 self.held.push((place, found));
             }
         }
@@ -311,13 +312,20 @@ impl<'a> Session<'a> {
     pub fn close(self) -> Verdict {
         let decision = self.judge.decide();
         let mut notes = self.notes;
+        if let Some(admission) = self.subject.allowed_at {
+            // Age, retired keys and expired bundles look at it: who reads the verdict must see that it is there.
+            notes.push(format!("this node first let the image in at {}, by its own receipt", admission.at));
+        }
         // A failure after everything was met is worth knowing and changes nothing.
         notes.extend(self.failures.iter().cloned());
         let mut rows = self.rows;
-        let requirements = self.attested.rows(&decision);
+        let mut statements = self.statements;
+        let requirements = self.attested.rows(&decision, &rows);
         notes.extend(self.attested.warnings(&requirements));
         if !decision.is_signed() {
             attested::discount_covered(&mut rows);
+            // Nobody vouches for them: what they say is not shown as if somebody did.
+            statements.retain(|(_, statement)| !statement.covered);
         }
         let message = explain::message(self.subject, &decision, &rows, &requirements, &self.failures);
         let decided = match decision.ruling {
@@ -334,7 +342,7 @@ impl<'a> Session<'a> {
                 reason: decision.reason,
                 message,
                 rule: decision.rule.map(|rule| rule.name().to_owned()),
-                attestations: attested::summaries(&self.statements, &rows),
+                attestations: attested::summaries(&statements, &rows),
                 evidence: rows,
                 requirements,
                 notes,
@@ -392,9 +400,12 @@ mod tests {
     use pullward_core::reference::Reference;
     use pullward_core::time::UnixTime;
 
+    use base64ct::{Base64, Encoding as _};
+    use serde_json::json;
+
     use super::{Event, Session, Subject};
     use crate::decide::Believed;
-    use crate::evidence::{Source as EvidencePlace, SourceError};
+    use crate::evidence::{Format, Found, Source as EvidencePlace, SourceError};
     use crate::policy::{Policy, Source};
     use crate::trust::installed::InstalledTrust;
     use crate::trust::installed::tests::unsigned;
@@ -416,9 +427,8 @@ mod tests {
         unsigned(payload.to_bytes().unwrap())
     }
 
-    fn after(mode: &str, error: SourceError) -> Verdict {
-        let trust = asks_for_a_signature(mode);
-        let subject = Subject {
+    fn subject() -> Subject {
+        Subject {
             reference: Some(Reference::parse("registry.example/app:1").unwrap()),
             name: "registry.example/app:1".to_owned(),
             digest: Digest::of(b"image"),
@@ -426,7 +436,12 @@ mod tests {
             place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
             time: UnixTime::parse("2026-06-01T00:00:00Z").unwrap(),
             allowed_at: None,
-        };
+        }
+    }
+
+    fn after(mode: &str, error: SourceError) -> Verdict {
+        let trust = asks_for_a_signature(mode);
+        let subject = subject();
         let mut session = Session::open(Believed::Bundle(&trust), &subject);
         for event in Event::after_visit(Err(error)) {
             session.take(&event);
@@ -443,6 +458,104 @@ mod tests {
             assert_eq!(verdict.reason, "deadline-exceeded", "{mode}");
             assert_eq!(verdict.exit_code(), 2);
             assert!(verdict.message.contains("registry: the deadline passed"), "{}", verdict.message);
+        }
+    }
+
+    /// A statement about the image, signed with the key.
+    fn signed(key: &RootKey, predicate_type: &str, predicate: &serde_json::Value) -> Event {
+        const TYPE: &str = "application/vnd.in-toto+json";
+        let digest = Digest::of(b"image").hex().to_string();
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{ "digest": { "sha256": digest } }],
+            "predicateType": predicate_type,
+            "predicate": predicate,
+        });
+        let payload = statement.to_string();
+        let message = format!("DSSEv1 {} {TYPE} {} {payload}", TYPE.len(), payload.len());
+        let envelope = json!({
+            "payloadType": TYPE,
+            "payload": Base64::encode_string(payload.as_bytes()),
+            "signatures": [{ "sig": Base64::encode_string(&key.sign(message.as_bytes())) }],
+        });
+        let content = envelope.to_string().into_bytes();
+        Event::Found(Found {
+            format: Format::LegacyAttestation,
+            source: EvidencePlace::Store,
+            digest: Digest::of(&content),
+            manifest: Digest::of(b"manifest"),
+            artifact_type: String::new(),
+            annotations: std::collections::BTreeMap::new(),
+            content,
+            signature: None,
+            chain: None,
+        })
+    }
+
+    /// What comes first must not decide: neither the report before the VEX statement that excuses it, nor that the report
+    /// meets another requirement already, nor that another report falls short for another reason.
+    #[test]
+    fn a_vex_statement_excuses_a_report_in_whatever_order_they_come() {
+        let key = RootKey::generate(RootKeyType::P256).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("k.pub"), key.public_pem().unwrap()).unwrap();
+        let asked = "[[rule.attestation]]\ntype = \"vuln\"\nsigned_by = [\"a\"]\n";
+        let text = format!(
+            "schema = 1\n[[authority]]\nname = \"a\"\nkey = \"k.pub\"\n\
+             [[rule]]\nname = \"r\"\nmatch = [\"**\"]\nsigned_by = [\"a\"]\n\
+             {asked}vulnerabilities = {{ critical = 5 }}\n\
+             {asked}vulnerabilities = {{ critical = 0, vex = [\"a\"] }}\n"
+        );
+        let policy = Policy::from_source(&Source::new(folder.path().join("p.toml"), text)).unwrap();
+        let time = |text| Time::parse(text).unwrap();
+        let payload = policy.into_payload(1, time("2026-01-01T00:00:00Z"), time("2027-01-01T00:00:00Z"));
+        let trust = unsigned(payload.to_bytes().unwrap());
+
+        let report = |image: &[u8]| {
+            json!({ "scanner": { "result": {
+                "SchemaVersion": 2,
+                "ArtifactName": "app",
+                "Metadata": { "RepoDigests": [format!("registry.example/app@{}", Digest::of(image))] },
+                "Results": [{ "Target": "app", "Vulnerabilities": [
+                    { "VulnerabilityID": "CVE-2026-1", "PkgName": "p", "Severity": "CRITICAL" },
+                ] }],
+            } } })
+        };
+        let vuln = "https://cosign.sigstore.dev/attestation/vuln/v1";
+        let events = [
+            signed(&key, "https://sigstore.dev/cosign/sign/v1", &json!({})),
+            signed(&key, vuln, &report(b"another image")),
+            signed(&key, vuln, &report(b"image")),
+            signed(
+                &key,
+                "https://openvex.dev/ns/v0.2.0",
+                &json!({
+                    "@context": "https://openvex.dev/ns/v0.2.0",
+                    "statements": [{
+                        "vulnerability": { "name": "CVE-2026-1" },
+                        "status": "not_affected",
+                        "justification": "component_not_present",
+                    }],
+                }),
+            ),
+        ];
+        let subject = subject();
+        let judged = |order: &[usize]| {
+            let mut session = Session::open(Believed::Bundle(&trust), &subject);
+            order.iter().for_each(|place| session.take(&events[*place]));
+            session.close()
+        };
+        assert_eq!(judged(&[0, 1, 2]).reason, "report-other-image");
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 1, 0], [1, 3, 2, 0], [2, 1, 0, 3]] {
+            let verdict = judged(&order);
+            assert_eq!((verdict.decision, verdict.reason.as_str()), (Decision::Allow, "signed"), "{order:?}");
+            let report = match &events[2] {
+                Event::Found(found) => found.digest.to_string(),
+                _ => String::new(),
+            };
+            for row in &verdict.requirements {
+                assert_eq!((row.met, row.evidence.as_ref()), (true, Some(&report)), "{order:?}");
+            }
         }
     }
 }

@@ -433,12 +433,7 @@ fn a_condition_too_many_is_refused_and_a_long_one_too() {
 
 #[test]
 fn nodes_take_what_is_built_of_every_field() {
-    let text: String = ATTESTED
-        .lines()
-        .filter(|line| !line.starts_with("packages"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let payload = Folder::new().payload(&text);
+    let payload = Folder::new().payload(ATTESTED);
     let bytes = payload.to_bytes().unwrap();
     let trust = crate::trust::installed::tests::unsigned(bytes.clone());
     assert_eq!(trust.bundle().index().rule_count(), 1);

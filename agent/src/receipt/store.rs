@@ -4,12 +4,14 @@
 //! was allowed before, so losing them denies and never allows.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use pullward_core::judge::Admission;
 use pullward_core::oci::Digest;
 use pullward_core::time::UnixTime;
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase as _, StorageError, TableDefinition};
 
 use super::Receipt;
 use super::node_key::NodeKey;
@@ -52,7 +54,7 @@ impl Receipts {
 
     /// When this node first allowed the image under this name; `None` also where its receipt is not this node's own.
     #[must_use]
-    pub fn first_allowed(&self, digest: &Digest, reference: &str) -> Option<UnixTime> {
+    pub fn first_allowed(&self, digest: &Digest, reference: &str) -> Option<Admission> {
         self.find(digest, reference)?.first_allowed()
     }
 
@@ -62,9 +64,15 @@ impl Receipts {
         else {
             return;
         };
+        let Some(receipt) = Receipt::of(verdict, &self.machine, time) else { return };
         let known = self.find(&digest, &verdict.reference);
-        let first = known.as_ref().and_then(Receipt::first_allowed).unwrap_or(time);
-        let Some(receipt) = Receipt::of(verdict, &self.machine, first) else { return };
+        let receipt = match known.as_ref().and_then(Receipt::first_allowed) {
+            Some(first) => match receipt.after(first) {
+                Some(receipt) => receipt,
+                None => return,
+            },
+            None => receipt,
+        };
         if known.as_ref() == Some(&receipt) {
             return;
         }
@@ -106,9 +114,15 @@ impl Opened {
     fn open(state_dir: &Path) -> Result<Self, String> {
         let key = NodeKey::open(state_dir).map_err(|error| error.to_string())?;
         let path = state_dir.join(FILE);
-        let create = || Database::builder().set_cache_size(CACHE_BYTES).create(&path);
+        // Unasked, the database believes a file that was closed well, and panics at each verdict where it has changed
+        // since (F-43). A receipt has some 500 bytes, and all are read once, when the first is asked for.
+        let create = || {
+            Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(&path)
+        };
         let database = match create() {
             Ok(database) => database,
+            // Whoever has no descriptors left today reads the same file tomorrow.
+            Err(error) if !is_corrupt(&error) => return Err(format!("{}: {error}", path.display())),
             Err(error) => {
                 let aside = state_dir.join(format!("{FILE}.unreadable"));
                 tracing::error!(
@@ -141,6 +155,19 @@ impl Opened {
     }
 }
 
+/// Whether it is the file that is wrong, and not the moment.
+fn is_corrupt(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::RepairAborted
+        | DatabaseError::UpgradeRequired(_)
+        | DatabaseError::Storage(StorageError::Corrupted(_)) => true,
+        DatabaseError::Storage(StorageError::Io(error)) => {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
+    }
+}
+
 fn key(digest: &Digest, reference: &str) -> Vec<u8> {
     [digest.as_bytes(), reference.as_bytes()].concat()
 }
@@ -158,13 +185,14 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
+    use pullward_core::judge::AdmittedBy;
     use pullward_core::oci::Digest;
     use pullward_core::time::UnixTime;
 
     use super::{FILE, Receipts};
     use crate::decide::Question;
     use crate::server::denial::Denial;
-    use crate::verdict::{Decision, Hook, Place, Trust, Verdict};
+    use crate::verdict::{Decision, EvidenceRow, Hook, Outcome, Place, Trust, Verdict};
 
     const NAME: &str = "registry.example/app:1";
 
@@ -199,7 +227,75 @@ mod tests {
     }
 
     fn first(folder: &Path) -> Option<UnixTime> {
-        Receipts::new(folder).first_allowed(&image(), NAME)
+        Receipts::new(folder).first_allowed(&image(), NAME).map(|first| first.at)
+    }
+
+    /// The verdict of a rule that asks for a signature.
+    fn signed(time: &str) -> Verdict {
+        let row = EvidenceRow {
+            format: "bundle".to_owned(),
+            source: "store".to_owned(),
+            digest: Digest::of(b"evidence").to_string(),
+            predicate_type: None,
+            authority: None,
+            identity: None,
+            time: None,
+            outcome: Outcome::Accepted,
+            code: None,
+            detail: None,
+            covered_by: None,
+        };
+        Verdict { evidence: vec![row], ..verdict(time, Decision::Allow) }
+    }
+
+    #[test]
+    fn the_first_admission_by_evidence_is_remembered_apart_from_one_without() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        let first = || receipts.first_allowed(&image(), NAME).map(|first| (first.at.to_string(), first.by));
+        receipts.remember(&verdict("2026-11-24T13:00:00Z", Decision::Allow));
+        assert_eq!(first(), Some(("2026-11-24T13:00:00Z".to_owned(), AdmittedBy::Rule)));
+        receipts.remember(&signed("2026-11-25T13:00:00Z"));
+        let by_evidence = Some(("2026-11-25T13:00:00Z".to_owned(), AdmittedBy::Evidence));
+        assert_eq!(first(), by_evidence);
+        receipts.remember(&signed("2026-11-26T13:00:00Z"));
+        receipts.remember(&verdict("2026-11-27T13:00:00Z", Decision::Allow));
+        assert_eq!(first(), by_evidence);
+    }
+
+    /// F-43: what changes behind the database's back makes it corrupt, and never a panic at each verdict.
+    #[test]
+    fn a_flipped_bit_in_the_database_costs_receipts_at_most() {
+        let reference = folder();
+        Receipts::new(reference.path()).remember(&signed("2026-11-24T13:00:00Z"));
+        let whole = fs::read(reference.path().join(FILE)).unwrap();
+        let key = fs::read(reference.path().join("node.key")).unwrap();
+        // Every page has its share of them.
+        for place in (0..whole.len()).step_by(509).take(64) {
+            let folder = folder();
+            let mut changed = whole.clone();
+            changed[place] ^= 0x10;
+            for (name, bytes) in [(FILE, &changed), ("node.key", &key)] {
+                fs::write(folder.path().join(name), bytes).unwrap();
+                let private = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(folder.path().join(name), private).unwrap();
+            }
+            let kept = first(folder.path());
+            assert!(kept.is_none() || kept == UnixTime::parse("2026-11-24T13:00:00Z"), "{place}");
+            Receipts::new(folder.path()).remember(&signed("2026-11-24T13:00:00Z"));
+            assert_eq!(first(folder.path()), UnixTime::parse("2026-11-24T13:00:00Z"), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_opened_now_is_left_where_it_is() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        receipts.remember(&signed("2026-11-24T13:00:00Z"));
+        // Another process has it open.
+        assert_eq!(first(folder.path()), None);
+        assert!(!folder.path().join("receipts.redb.unreadable").exists());
+        assert!(receipts.first_allowed(&image(), NAME).is_some());
     }
 
     #[test]

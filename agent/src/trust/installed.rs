@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding as _};
 use pullward_core::dsse::{self, PAE_ROOM};
+use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{TrustBundle, TrustError, TrustIndex, open_envelope};
+use pullward_core::trusted_root::TrustedRoot;
 
 use super::envelope::Envelope;
 use super::refused::BundleFault;
@@ -66,6 +69,7 @@ impl InstalledTrust {
         index.read(&payload).map_err(BundleFault::Core)?;
         let bundle = TrustBundle::new(&payload, &index);
         let audience = bundle.audience().map_err(BundleFault::Core)?.to_owned();
+        check_trusted_roots(&bundle).map_err(BundleFault::Core)?;
         Ok(Self {
             digest: index.digest(),
             version: index.version(),
@@ -89,6 +93,16 @@ impl InstalledTrust {
     pub fn bundle(&self) -> TrustBundle<'_> {
         TrustBundle::new(&self.payload, &self.index)
     }
+}
+
+/// Reads every trusted root whole, once: a verdict reads no more of it than it needs.
+fn check_trusted_roots(bundle: &TrustBundle<'_>) -> Result<(), TrustError> {
+    let mut scratch = vec![0; limits::CHAIN_BYTES];
+    for place in 0..u8::try_from(bundle.trusted_root_count()).unwrap_or(u8::MAX) {
+        let root = Base64::decode_vec(bundle.trusted_root(place)?).map_err(|_| TrustError::TrustedRoot)?;
+        TrustedRoot::check(&root, &mut scratch).map_err(|_| TrustError::TrustedRoot)?;
+    }
+    Ok(())
 }
 
 /// Nobody has signed: said as such, not as a wrong number of signatures.
@@ -145,6 +159,26 @@ pub(crate) mod tests {
     /// A bundle of a payload that nobody signed; only tests can make one.
     pub(crate) fn unsigned(payload: Vec<u8>) -> InstalledTrust {
         InstalledTrust::from_payload(payload).unwrap()
+    }
+
+    /// T-29, T-32: what a node cannot read it does not install.
+    #[test]
+    fn a_trusted_root_that_is_none_is_refused() {
+        use base64ct::{Base64, Encoding as _};
+        use pullward_core::oci::Digest;
+        let mut payload = payload("default", 1);
+        for content in [
+            "{}",
+            "x",
+            r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[{}]}"#,
+        ] {
+            payload.trusted_roots = vec![crate::trust::payload::TrustedRoot {
+                digest: Digest::of(content.as_bytes()).to_string(),
+                content: Base64::encode_string(content.as_bytes()),
+            }];
+            let fault = InstalledTrust::from_payload(payload.to_bytes().unwrap()).unwrap_err();
+            assert_eq!(fault.code(), "trust-invalid", "{content}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) struct Asked<'a> {
     pub(super) image_signers: usize,
     /// For each requirement, why it is not met, or `None` where it is.
     open: heapless::Vec<Option<Reason>, { limits::RULE_ATTESTATIONS }>,
+    /// One bit for each requirement that nothing but the image's own index meets.
+    by_index: u16,
 }
 
 /// What came of one attestation.
@@ -68,7 +70,7 @@ pub(super) struct VexClaims<'a> {
 
 impl<'a> Asked<'a> {
     pub(super) fn of_nothing() -> Self {
-        Self { signers: Signers::new(), image_signers: 0, open: heapless::Vec::new() }
+        Self { signers: Signers::new(), image_signers: 0, open: heapless::Vec::new(), by_index: 0 }
     }
 
     pub(super) fn of_rule(rule: &Rule<'a>) -> Result<Self, TrustError> {
@@ -78,7 +80,7 @@ impl<'a> Asked<'a> {
             let missing = Some(Reason::AttestationMissing);
             open.push(missing).map_err(|_| TrustError::TooMany("attestations"))?;
         }
-        Ok(Self { signers: rule.signers()?, image_signers: rule.signed_by()?.count(), open })
+        Ok(Self { signers: rule.signers()?, image_signers: rule.signed_by()?.count(), open, by_index: 0 })
     }
 
     pub(super) fn is_met(&self) -> bool {
@@ -90,14 +92,15 @@ impl<'a> Asked<'a> {
         self.open.iter().enumerate().find_map(|(place, open)| open.map(|reason| (place, reason)))
     }
 
-    /// One bit per requirement that is met.
-    pub(super) fn met(&self) -> u16 {
-        let bit = |place: usize| 1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
-        self.open
+    /// One bit per requirement that is met, by what a signature vouches for: the image's own, where it has one.
+    pub(super) fn met(&self, is_signed: bool) -> u16 {
+        let met = self
+            .open
             .iter()
             .enumerate()
             .filter(|(_, open)| open.is_none())
-            .fold(0, |met, (place, _)| met | bit(place))
+            .fold(0, |met, (place, _)| met | bit(place));
+        if is_signed { met } else { met & !self.by_index }
     }
 
     /// Weighs one attestation against every requirement.
@@ -119,6 +122,11 @@ impl<'a> Asked<'a> {
             }
             match weigh_one(&requirement, offered, scales, vex, clerk) {
                 Ok(()) => {
+                    match offered.voucher {
+                        Voucher::Index if open.is_some() => self.by_index |= bit(place),
+                        Voucher::Index => {}
+                        Voucher::Signature(_) => self.by_index &= !bit(place),
+                    }
                     *open = None;
                     weighed = Weighed::Met;
                     clerk.met(place);
@@ -143,13 +151,17 @@ impl<'a> Asked<'a> {
     pub(super) fn hopes_for_vex(&self, rule: &Rule<'a>) -> bool {
         let requirements = rule.requirements().into_iter().flatten().filter_map(Result::ok);
         self.open.iter().zip(requirements).any(|(open, requirement)| {
-            *open == Some(Reason::VulnerabilitiesExceeded)
-                && requirement.vex().is_ok_and(|mut names| names.next().is_some())
+            // Whatever the most telling shortfall is: what comes first must not decide.
+            open.is_some() && requirement.vex().is_ok_and(|mut names| names.next().is_some())
         })
     }
 }
 
 impl<'a> VexClaims<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.claims.len()
+    }
+
     /// Takes what a VEX document claims, where its signer may. Says whether anything was taken.
     pub(super) fn take(
         &mut self,
@@ -176,8 +188,11 @@ impl<'a> VexClaims<'a> {
         let before = self.claims.len();
         let read = vex::claims(&offered.attestation, &scales.context, &mut |claim| {
             for name in &trusted {
-                // A claim that finds no place removes nothing: that can only deny.
-                let _fits = self.claims.push((name, claim));
+                // A copy of a document takes no places from others. A claim that finds none removes nothing: that can
+                // only deny.
+                if !self.claims.contains(&(name, claim)) {
+                    let _fits = self.claims.push((name, claim));
+                }
             }
             Ok(())
         });
@@ -196,6 +211,11 @@ impl<'a> VexClaims<'a> {
                 && requirement.vex().is_ok_and(|mut names| names.any(|name| name == Ok(authority)))
         })
     }
+}
+
+/// The bit of a requirement.
+fn bit(place: usize) -> u16 {
+    1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0))
 }
 
 impl Scales<'_, '_> {

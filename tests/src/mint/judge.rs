@@ -1,7 +1,8 @@
 //! The core with a bundle loaded, asked one question, everything it says kept.
 
 use pullward_core::judge::{
-    Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing, Trust as Believed,
+    Admission, AdmittedBy, Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing,
+    Trust as Believed,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -64,7 +65,7 @@ pub struct Ask {
     time: UnixTime,
     pod_namespace: Option<String>,
     platform: String,
-    allowed_at: Option<UnixTime>,
+    allowed_at: Option<Admission>,
     evidence: Vec<Minted>,
     covered: Vec<MintedChain>,
     failed: usize,
@@ -143,7 +144,14 @@ impl Ask {
     /// On a node that has a receipt from this time.
     #[must_use]
     pub fn allowed_at(mut self, time: UnixTime) -> Self {
-        self.allowed_at = Some(time);
+        self.allowed_at = Some(Admission { at: time, by: AdmittedBy::Evidence });
+        self
+    }
+
+    /// On a node that has a receipt from this time, for an image that a rule let in without evidence.
+    #[must_use]
+    pub fn let_in_at(mut self, time: UnixTime) -> Self {
+        self.allowed_at = Some(Admission { at: time, by: AdmittedBy::Rule });
         self
     }
 

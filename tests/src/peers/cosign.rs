@@ -164,11 +164,25 @@ impl<'a> Cosign<'a> {
     /// # Errors
     /// [`Error::Failed`] when it has none: that is cosign's refusal.
     pub fn verify_attestation(&self, public: &Path, image: &str, kind: &str) -> Result<String, Error> {
+        run(self.verify_attestation_command(public, image, kind)?)
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The command that [`Cosign::verify_attestation`] runs, for benchmarks and pipelines.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when cosign is not there.
+    pub fn verify_attestation_command(
+        &self,
+        public: &Path,
+        image: &str,
+        kind: &str,
+    ) -> Result<Command, Error> {
         let mut command = self.command("verify-attestation")?;
         command.arg("--key").arg(public).arg("--type").arg(kind);
         self.offline_verifying(&mut command);
         command.arg(image);
-        run(command).map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(command)
     }
 
     /// Asks cosign whether a bundle is a keyless signature of `blob` by an identity, as far as a trusted root goes.

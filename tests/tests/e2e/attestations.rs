@@ -292,8 +292,11 @@ fn production(name: &str, version: CosignVersion) -> Outcome {
     ran(name)
 }
 
+/// A name, a reason, the words that the refusal has to have, and what is changed.
+type Case<'c> = &'c dyn Fn(&str, &str, &[&str], &dyn Fn(&mut Release)) -> Outcome;
+
 /// What does not depend on the format that carries it.
-fn of_the_predicates(case: &dyn Fn(&str, &str, &[&str], &dyn Fn(&mut Release)) -> Outcome) -> Outcome {
+fn of_the_predicates(case: Case<'_>) -> Outcome {
     let fork = "https://github.com/mallory/app";
     case("fork", "source-mismatch", &[fork], &|release| {
         release.at(SLSA_02).predicate = buildkit_02(fork, BUILDER);

@@ -24,7 +24,7 @@ pub(crate) fn all(forge: &Forge<'_>, m: &Material) -> Result<Vec<Draft>, Error> 
 fn rules(m: &Material) -> Vec<Draft> {
     let release = authority("release", &m.release);
     let app = Rule::new("app", "docker.io/kcandidate/**");
-    let one = |rule: Rule| Payload::new(std::slice::from_ref(&release), &[rule.text()]);
+    let one = |rule: Rule<'_>| Payload::new(std::slice::from_ref(&release), &[rule.text()]);
     let base = one(app);
     let both = Payload::new(
         &[release.clone(), authority("second", &m.second)],
@@ -150,7 +150,7 @@ fn refused_payloads(m: &Material) -> Vec<Draft> {
     let app = Rule::new("app", "docker.io/kcandidate/**");
     let release = [authority("release", &m.release)];
     let base = Payload::new(&release, &[app.text()]);
-    let with = |rule: Rule| Payload::new(&release, &[rule.text()]).text();
+    let with = |rule: Rule<'_>| Payload::new(&release, &[rule.text()]).text();
     let unsorted = {
         let mut payload = base.clone();
         payload.revoked_digests = "1".repeat(64) + &"0".repeat(64);

@@ -4,11 +4,11 @@
 
 use pullward_tests::Error;
 
-use super::bundle_cases;
 use super::forge::{
     Forge, IN_TOTO, Key, Piece, Which, bundle_of, envelope_of, pae, payload_of, statement_of, subject_of,
 };
 use super::trust::Payload;
+use super::{attestation_cases, bundle_cases};
 
 pub(crate) const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
@@ -165,6 +165,7 @@ pub(crate) fn all(forge: &Forge<'_>) -> Result<Vec<Draft>, Error> {
     drafts.extend(questions(&material));
     drafts.extend(limits(&material));
     drafts.extend(bundle_cases::all(forge, &material)?);
+    drafts.extend(attestation_cases::all(forge, &material)?);
     Ok(drafts)
 }
 

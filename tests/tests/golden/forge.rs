@@ -111,8 +111,18 @@ impl<'a> Forge<'a> {
 
     /// What `cosign attest` of version 2 stores.
     pub(crate) fn legacy_attestation(&self, key: &Key, kind: &str) -> Result<Piece, Error> {
+        self.legacy_attestation_of(key, kind, PREDICATE)
+    }
+
+    /// The same, of this predicate.
+    pub(crate) fn legacy_attestation_of(
+        &self,
+        key: &Key,
+        kind: &str,
+        predicate: &str,
+    ) -> Result<Piece, Error> {
         let (repository, pinned) = self.fresh(Which::App)?;
-        let predicate = self.workspace.write("predicate.json", "{\"builder\":{\"id\":\"golden\"}}")?;
+        let predicate = self.workspace.write("predicate.json", predicate)?;
         self.two.attest(&key.pair, &pinned, kind, &predicate)?;
         let layer = self.layer_of(&repository, &format!("{}.att", tag_of(&pinned)))?;
         Ok(Piece::Envelope(self.blob_of(&layer)?))
@@ -127,8 +137,13 @@ impl<'a> Forge<'a> {
 
     /// What `cosign attest` of version 3 stores.
     pub(crate) fn attestation(&self, key: &Key, kind: &str) -> Result<Piece, Error> {
+        self.attestation_of(key, kind, PREDICATE)
+    }
+
+    /// The same, of this predicate.
+    pub(crate) fn attestation_of(&self, key: &Key, kind: &str, predicate: &str) -> Result<Piece, Error> {
         let (repository, pinned) = self.fresh(Which::App)?;
-        let predicate = self.workspace.write("predicate.json", "{\"builder\":{\"id\":\"golden\"}}")?;
+        let predicate = self.workspace.write("predicate.json", predicate)?;
         self.three.attest(&key.pair, &pinned, kind, &predicate)?;
         self.only_referrer(&repository, &pinned)
     }
@@ -196,6 +211,9 @@ impl<'a> Forge<'a> {
     }
 }
 
+/// The predicate where it does not matter what it says.
+const PREDICATE: &str = r#"{"builder":{"id":"golden"}}"#;
+
 /// Which of the two images.
 #[derive(Clone, Copy)]
 pub(crate) enum Which {
@@ -215,8 +233,13 @@ pub(crate) fn payload_of(digest: &str) -> String {
 
 /// An in-toto statement; `subjects` is JSON.
 pub(crate) fn statement_of(version: &str, subjects: &str, predicate_type: &str) -> String {
+    statement_with(version, subjects, predicate_type, "{}")
+}
+
+/// The same, with this predicate.
+pub(crate) fn statement_with(version: &str, subjects: &str, predicate_type: &str, predicate: &str) -> String {
     format!(
-        r#"{{"_type":"https://in-toto.io/Statement/{version}","subject":{subjects},"predicateType":"{predicate_type}","predicate":{{}}}}"#
+        r#"{{"_type":"https://in-toto.io/Statement/{version}","subject":{subjects},"predicateType":"{predicate_type}","predicate":{predicate}}}"#
     )
 }
 

@@ -11,6 +11,7 @@
     reason = "what the test shares fails as it does; clippy excepts only functions marked as tests"
 )]
 
+mod attestation_cases;
 mod bundle_cases;
 mod cases;
 mod fixed;
@@ -30,7 +31,7 @@ use pullward_golden::writer::{Row, RowTrust, write};
 use pullward_tests::{Error, Peers, Registry, Workspace, ran};
 
 /// What the core can say. The other reasons are the agent's: no source, no socket, no time, no trust bundle.
-const REASONS_OF_CORE: [Reason; 36] = [
+const REASONS_OF_CORE: [Reason; 56] = [
     Reason::Signed,
     Reason::AllowedByRule,
     Reason::DeniedByRule,
@@ -67,6 +68,26 @@ const REASONS_OF_CORE: [Reason; 36] = [
     Reason::DigestConflict,
     Reason::EvidenceUnreachable,
     Reason::SignatureLimit,
+    Reason::AttestationMissing,
+    Reason::AttestationSigner,
+    Reason::PredicateMalformed,
+    Reason::PredicateUnsupported,
+    Reason::AttestationTooOld,
+    Reason::AttestationFromFuture,
+    Reason::AttestationNoTime,
+    Reason::VulnerabilitiesExceeded,
+    Reason::ReportOtherImage,
+    Reason::BuilderMismatch,
+    Reason::BuildTypeMismatch,
+    Reason::SourceMismatch,
+    Reason::CommitMismatch,
+    Reason::EntryPointMismatch,
+    Reason::ParameterMismatch,
+    Reason::BaseMismatch,
+    Reason::MaterialsMissing,
+    Reason::ProvenanceContradiction,
+    Reason::PlatformMissing,
+    Reason::ConditionEngineAbsent,
 ];
 
 #[test]

@@ -84,7 +84,7 @@ pub(crate) fn revocation(what: &str, name: &str) -> String {
 
 /// A rule; its fields start as those of a rule that asks for one signature by `release`.
 #[derive(Clone, Copy)]
-pub(crate) struct Rule {
+pub(crate) struct Rule<'r> {
     pub(crate) name: &'static str,
     pub(crate) pattern: &'static str,
     pub(crate) digests: &'static str,
@@ -93,10 +93,10 @@ pub(crate) struct Rule {
     pub(crate) index: &'static str,
     pub(crate) signed_by: &'static str,
     pub(crate) at_least: u64,
-    pub(crate) attestations: &'static str,
+    pub(crate) attestations: &'r str,
 }
 
-impl Rule {
+impl Rule<'_> {
     pub(crate) fn new(name: &'static str, pattern: &'static str) -> Self {
         Self {
             name,

@@ -255,3 +255,22 @@ fn what_was_admitted_survives_the_retirement_of_its_key_and_the_end_of_the_bundl
         assert_eq!(node.ask(&known.clone().at(after_the_end)).verdict(), verdict, "{after_expiry}");
     }
 }
+
+/// Whoever holds a retired key could sign an image that a rule lets in without evidence, run it there, and have it let
+/// in by the rules that ask for signatures.
+#[test]
+fn what_a_rule_let_in_without_evidence_brings_no_retired_key_and_no_old_attestation_back() {
+    let retired = trust(&[]).with(|trust| {
+        for key in trust.authorities[0].keys.as_mut().unwrap() {
+            key.retired = true;
+        }
+    });
+    let let_in = Ask::about("app").with(signature()).let_in_at(instant("2026-11-25T00:00:00Z"));
+    assert_eq!(Node::new(&retired).ask(&let_in).verdict(), deny(Reason::KeyRetired));
+    let old = let_in.clone().with(dated("2026-11-10T00:00:00Z")).at(instant("2027-01-15T00:00:00Z"));
+    assert_eq!(of_age("first").ask(&old).verdict(), deny(Reason::AttestationTooOld));
+    // It was admitted, so it keeps starting when the bundle is over.
+    let after_the_end = instant("2027-06-01T00:00:00Z");
+    let node = Node::new(&trust(&[]).with(|trust| trust.after_expiry = "deny-new".into()));
+    assert_eq!(node.ask(&let_in.at(after_the_end)).verdict(), SIGNED);
+}

@@ -180,3 +180,27 @@ fn a_manifest_that_could_be_an_index_does_not_count() {
         Error::MediaType,
     );
 }
+
+/// The hook does not know the namespace: both rules have to be met, by the same statement.
+#[test]
+fn a_statement_in_the_index_counts_for_every_rule_that_might_decide() {
+    let covered = Requirement::of(PROVENANCE, "a").with(|r| {
+        r.signed_by.clear();
+        r.covered = true;
+    });
+    let rule = |name: &str| Rule::enforce(name, &["a"], 1).with(|rule| rule.attestations = covered.alone());
+    let demo = rule("demo").with(|rule| rule.namespaces = vec!["demo".into()]);
+    let authorities = vec![Authority::of("a", &[world().p256(0)])];
+    let node = Node::new(&Trust::new(authorities, vec![demo, rule("rest")]));
+    let chain = index().mint();
+    let answer = node.ask(&ask(&chain).with(signed(&chain)));
+    assert_eq!((answer.verdict(), answer.met), (SIGNED, 1));
+}
+
+/// A denial must not say that something nobody has signed meets a requirement.
+#[test]
+fn what_an_unsigned_index_holds_meets_no_requirement() {
+    let chain = index().mint();
+    let answer = node().ask(&ask(&chain));
+    assert_eq!((answer.verdict(), answer.met), (deny(Reason::Unsigned), 0));
+}

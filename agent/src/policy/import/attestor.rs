@@ -17,8 +17,11 @@ pub(super) struct Attestor<'d> {
     pub(super) key: Option<Key>,
 }
 
-const NO_LOG: &str = "asks for an entry in a transparency log beside the signature, which this version does not enforce for \
-                      keys; where that is meant, wait for a later version, else write `insecureIgnoreTlog: true`";
+const NO_LOG: &str = "asks for an entry in a transparency log beside the signature, which is not carried over \
+                      for keys; where the key alone is meant, write `insecureIgnoreTlog: true`";
+
+const KEYLESS: &str = "a node needs the keys of who issues certificates and keeps the log, and the document does not hold \
+                       them; write `[authority.keyless]` with its `trusted_root` by hand, as far as this version enforces it";
 
 /// Reads an attestor. What cannot be enforced is refused only where `used`: an attestor that no validation names has no
 /// effect in Kyverno either.
@@ -66,7 +69,7 @@ fn read_cosign(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
         certificate.say(
             findings,
             Code::ImportNotEnforced,
-            "certificates (cert, certChain) are not enforced by this version; name the public key in `key.data`: \
+            "certificates (cert, certChain) are not carried over; name the public key in `key.data`: \
              `openssl x509 -pubkey -noout` prints it",
         );
     }
@@ -102,14 +105,14 @@ fn read_cosign(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
     fields.each(
         &["annotations"],
         Code::ImportNotEnforced,
-        "annotations of a signature are not enforced by this version; what must be said about an image can be attested",
+        "annotations of a signature are not carried over; what must be said about an image can be attested",
         findings,
     );
     if key.is_some() {
         let reason = "only certificates and logs need it, and a key needs neither";
         fields.not_needed(&["tuf", "trustedRoot"], reason, findings);
     } else {
-        let text = "trust in certificates is not enforced by this version";
+        let text = "trust in certificates is not carried over";
         fields.each(&["tuf", "trustedRoot"], Code::ImportNotEnforced, text, findings);
     }
     let read = key.and_then(|key| key.fields(findings)).and_then(|fields| read_key(fields, findings));
@@ -137,7 +140,7 @@ fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
     }
     let timestamps = inner.take("tsaCertChain");
     if let Some(timestamps) = timestamps {
-        let text = "timestamps are not enforced by this version";
+        let text = "timestamps are not carried over";
         timestamps.say(findings, Code::ImportNotEnforced, text);
     }
     let reason = "only certificates and logs need it, and a key needs neither";
@@ -145,7 +148,7 @@ fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
     if key {
         inner.not_needed(&rest, reason, findings);
     } else {
-        inner.each(&rest, Code::ImportNotEnforced, "logs are not enforced by this version", findings);
+        inner.each(&rest, Code::ImportNotEnforced, "logs are not carried over", findings);
     }
     inner.finish(findings);
 }
@@ -204,19 +207,16 @@ pub(super) fn read_keyless(at: &At<'_>, findings: &mut Findings) {
             }
         }
         parts.finish(findings);
-        let text = format!(
-            "the identity of {} is not enforced: keyless signing comes with a later version",
-            said.join(", ")
-        );
+        let text = format!("the identity of {} is not carried over: {KEYLESS}", said.join(", "));
         identity.say(findings, Code::ImportNotEnforced, text);
     }
     if identities.is_empty() {
-        at.say(findings, Code::ImportNotEnforced, "keyless signing is not enforced by this version");
+        at.say(findings, Code::ImportNotEnforced, format!("keyless signing is not carried over: {KEYLESS}"));
     }
     fields.each(
         &["roots", "additionalExtensions", "url", "ca-cert", "trustRootRef", "insecureIgnoreSCT"],
         Code::ImportNotEnforced,
-        "belongs to keyless signing, which is not enforced by this version",
+        "belongs to keyless signing, which is not carried over",
         findings,
     );
     fields.finish(findings);

@@ -195,11 +195,11 @@ fn read_authority(at: &At<'_>, place: usize, findings: &mut Findings) -> Option<
     if let Some(log) = fields.take("ctlog")
         && let Some(mut log) = log.fields(findings)
     {
-        let text = "asks for an entry in a transparency log beside the signature, which this version does not enforce for keys";
+        let text = "asks for an entry in a transparency log beside the signature, which is not carried over for keys";
         log.each(&["url", "trustRootRef"], Code::ImportNotEnforced, text, findings);
         log.finish(findings);
     }
-    let text = "timestamps are not enforced by this version";
+    let text = "timestamps are not carried over";
     fields.each(&["rfc3161timestamp"], Code::ImportNotEnforced, text, findings);
     fields.not_needed(&["signatureFormat"], "every format is looked for", findings);
     fields.finish(findings);

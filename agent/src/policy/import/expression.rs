@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use pullward_core::limits;
 
-use super::token::{Token, tokens};
+use crate::condition::token::{Token, Word, tokens};
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +70,15 @@ impl Expression {
     /// # Errors
     /// Why it cannot be read, to follow "the expression cannot be read:".
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let tokens = tokens(text)?;
+        if text.len() > limits::IMPORT_EXPRESSION_BYTES {
+            return Err(format!("it is longer than {} bytes", limits::IMPORT_EXPRESSION_BYTES));
+        }
+        let tokens = tokens(text).map_err(|error| error.message)?;
         let mut reader = Reader { tokens: &tokens, depth: 0, links: 0 };
         let expression = reader.choice()?;
-        match reader.tokens.first() {
-            None => Ok(expression),
-            Some(token) => Err(format!("{} is not expected there", shown(token))),
+        match reader.word() {
+            Word::End => Ok(expression),
+            word => Err(format!("{} is not expected there", shown(word))),
         }
     }
 
@@ -273,11 +276,13 @@ fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_char('"')
 }
 
-fn shown(token: &Token) -> String {
-    match token {
-        Token::Name(text) | Token::Number(text) => format!("`{text}`"),
-        Token::Text(text) => format!("{text:?}"),
-        Token::Mark(mark) => format!("`{mark}`"),
+fn shown(word: &Word) -> String {
+    match word {
+        Word::Name(name) => format!("`{name}`"),
+        Word::Sign(sign) => format!("`{sign}`"),
+        Word::Integer { .. } | Word::Double(_) => "a number".to_owned(),
+        Word::Text(text) => format!("{text:?}"),
+        Word::End => "its end".to_owned(),
     }
 }
 
@@ -369,38 +374,31 @@ impl Reader<'_> {
     }
 
     fn primary(&mut self) -> Read {
-        match self.tokens.first().cloned() {
-            Some(Token::Number(number)) => {
-                self.skip();
-                Ok(Expression::Number(number))
+        let word = self.word().clone();
+        self.skip();
+        match word {
+            Word::Integer { digits, base, unsigned } => {
+                let (start, end) = (if base == 16 { "0x" } else { "" }, if unsigned { "u" } else { "" });
+                Ok(Expression::Number(format!("{start}{digits}{end}")))
             }
-            Some(Token::Text(text)) => {
-                self.skip();
-                Ok(Expression::Text(text))
-            }
-            Some(Token::Name(name)) if name != "in" => {
-                self.skip();
+            // With a fraction or an exponent, so that it stays one.
+            Word::Double(number) => Ok(Expression::Number(format!("{number:?}"))),
+            Word::Text(text) => Ok(Expression::Text(text)),
+            Word::Name(name) if name != "in" => {
                 if self.at_mark("(") {
                     return Ok(Expression::Call { of: None, name, arguments: self.arguments()? });
                 }
                 Ok(Expression::Name(name))
             }
-            Some(Token::Mark("(")) => {
-                self.skip();
+            Word::Sign("(") => {
                 let inner = self.choice()?;
                 self.need(")")?;
                 Ok(inner)
             }
-            Some(Token::Mark("[")) => {
-                self.skip();
-                self.items("]").map(Expression::List)
-            }
-            Some(Token::Mark("{")) => {
-                self.skip();
-                self.entries()
-            }
-            Some(token) => Err(format!("{} is not expected there", shown(&token))),
-            None => Err("it ends too early".to_owned()),
+            Word::Sign("[") => self.items("]").map(Expression::List),
+            Word::Sign("{") => self.entries(),
+            Word::End => Err("it ends too early".to_owned()),
+            word => Err(format!("{} is not expected there", shown(&word))),
         }
     }
 
@@ -441,25 +439,28 @@ impl Reader<'_> {
     }
 
     fn a_name(&mut self) -> Result<String, String> {
-        match self.tokens.first().cloned() {
-            Some(Token::Name(name)) => {
-                self.skip();
-                Ok(name)
-            }
-            _ => Err("a name is missing after `.` in it".to_owned()),
-        }
+        let Word::Name(name) = self.word().clone() else {
+            return Err("a name is missing after `.` in it".to_owned());
+        };
+        self.skip();
+        Ok(name)
+    }
+
+    /// The next word; the end where there is none.
+    fn word(&self) -> &Word {
+        self.tokens.first().map_or(&Word::End, |token| &token.word)
     }
 
     fn at_operator(&self, operator: &str) -> bool {
-        match self.tokens.first() {
-            Some(Token::Mark(mark)) => *mark == operator,
-            Some(Token::Name(name)) => name == "in" && operator == "in",
+        match self.word() {
+            Word::Sign(sign) => *sign == operator,
+            Word::Name(name) => name == "in" && operator == "in",
             _ => false,
         }
     }
 
     fn at_mark(&self, wanted: &str) -> bool {
-        matches!(self.tokens.first(), Some(Token::Mark(mark)) if *mark == wanted)
+        matches!(self.word(), Word::Sign(sign) if *sign == wanted)
     }
 
     fn eat(&mut self, mark: &str) -> bool {

@@ -15,6 +15,7 @@ use super::finding::{Code, Findings};
 use super::glob::Dialect;
 use super::validation::{Asked, Count, Names};
 use super::{Attestation, Authority, Rule, Translation, attestor, constraints, glob};
+use crate::condition;
 use crate::trust::payload::Mode;
 
 /// What a policy is for by its kind.
@@ -542,22 +543,17 @@ fn attestations(asked: &Asked, declared: &Declared<'_>, findings: &mut Findings)
             [one] => one.to_string(),
             all => all.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" && "),
         });
-        if let Some(condition) = &condition {
-            if condition.len() > limits::IMPORT_CONDITION_BYTES
-                && let Some(at) = at
-            {
-                let text =
-                    format!("the condition on it is longer than {} bytes", limits::IMPORT_CONDITION_BYTES);
+        if let (Some(condition), Some(at)) = (&condition, at) {
+            if let Err(error) = condition::compile(condition) {
+                let text = format!("the conditions on it cannot be put together: {}", error.message);
                 at.say(findings, Code::ImportExpression, text);
             }
-            if let Some(at) = at {
-                let text = "where several of this type are attached, Kyverno looks at one of them, and pullward takes any single \
-                            one that meets everything";
-                let known =
-                    findings.0.iter().any(|finding| finding.path == at.path && finding.code == Code::Differs);
-                if !known {
-                    at.say(findings, Code::Differs, text);
-                }
+            let text = "where several of this type are attached, Kyverno looks at one of them, and pullward takes any single \
+                        one that meets everything";
+            let known =
+                findings.0.iter().any(|finding| finding.path == at.path && finding.code == Code::Differs);
+            if !known {
+                at.say(findings, Code::Differs, text);
             }
         }
         let lists: Vec<Vec<String>> = if count.at_least == 1 {

@@ -4,7 +4,7 @@
 //! text ─[yaml]─> Node ─[fields]─> kyverno, cluster_image_policy ─> Translation ─[render]─> policy text, key files
 //!                                   ├ attestor, constraints: who, and where
 //!                                   ├ glob: images as patterns
-//!                                   └ token → expression → validation: what CEL asks for
+//!                                   └ expression → validation: what CEL asks for
 //! ```
 //!
 //! Three promises:
@@ -27,7 +27,6 @@ mod finding;
 mod glob;
 mod kyverno;
 mod render;
-mod token;
 mod validation;
 mod yaml;
 

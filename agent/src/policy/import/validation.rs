@@ -12,6 +12,7 @@ use pullward_core::limits;
 use super::expression::Expression;
 use super::fields::At;
 use super::finding::{Code, Findings};
+use crate::condition;
 
 /// What all validations of a policy ask for together.
 #[derive(Debug, Default)]
@@ -49,9 +50,7 @@ pub(super) struct Names {
 /// The lists of images that Kyverno finds in a pod by itself.
 const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Functions and macros that conditions may use: CEL's own, without regular expressions.
-const FUNCTIONS: [&str; 10] =
-    ["size", "has", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "bool"];
+/// What gives names to items.
 const MACROS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
 
 /// Names that Kyverno has given away.
@@ -200,6 +199,8 @@ impl Asked {
             ));
         }
         carried(&condition, &mut vec!["statement"], variable)?;
+        // Functions, sizes and depth are the engine's to judge.
+        condition::compile(&condition.to_string()).map_err(|error| error.message)?;
         self.conditions.entry(name).or_default().push(condition);
         Ok(())
     }
@@ -360,7 +361,7 @@ fn check(count: &mut Count, alone: bool, names: &Names) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a condition means the same to pullward: it uses nothing but the statement and what CEL has everywhere.
+/// Whether a condition means the same to pullward: it names nothing but the statement and what it makes itself.
 fn carried<'e>(expression: &'e Expression, bound: &mut Vec<&'e str>, image: &str) -> Result<(), String> {
     match expression {
         Expression::Name(name) if matches!(name.as_str(), "true" | "false" | "null") => Ok(()),
@@ -382,11 +383,8 @@ fn carried<'e>(expression: &'e Expression, bound: &mut Vec<&'e str>, image: &str
             bound.pop();
             result
         }
-        Expression::Call { name, .. } if name == "matches" => {
-            Err("uses `matches`: conditions have no regular expressions".to_owned())
-        }
-        Expression::Call { name, .. } if !FUNCTIONS.contains(&name.as_str()) => {
-            Err(format!("calls `{name}`, which conditions do not have"))
+        Expression::Binary { operator: "/" | "%", .. } => {
+            Err("divides: to Kyverno all numbers of a statement have fractions, to pullward those that are written so".to_owned())
         }
         other => other.children().into_iter().try_for_each(|child| carried(child, bound, image)),
     }

@@ -8,6 +8,8 @@
 //! document that puts elements inside of others is refused. Relations to what is neither in the graph nor a licence of
 //! SPDX's list make the licences unreadable, and so do sets of licences as objects (`expandedlicensing_…Set`).
 
+use core::cell::Cell;
+
 use super::{Ask, Count, Licenses, Package, Place, Purls, Top, Visit, known, text};
 use crate::json::{self, Text, UnknownKeys, Value, Walk};
 use crate::limits;
@@ -127,7 +129,8 @@ impl<'s> Document<'s> {
     }
 
     fn each_with_licenses(&self, count: &mut Count, visit: Visit<'_, 's>) -> Result<(), Unmet<'s>> {
-        let licenses = LicenseTable::of(self.graph)?;
+        let lookups = Lookups { left: Cell::new(limits::PACKAGE_COMPARISONS) };
+        let licenses = LicenseTable::of(self.graph, &lookups)?;
         let mut elements = self.graph.array()?;
         let mut batch: heapless::Vec<Row, { limits::SPDX3_BATCH }> = heapless::Vec::new();
         loop {
@@ -148,7 +151,7 @@ impl<'s> Document<'s> {
                 return Ok(());
             }
             batch.sort_unstable_by_key(|row| row.hash);
-            self.join(&mut batch)?;
+            self.join(&mut batch, &lookups)?;
             batch.sort_unstable_by_key(|row| row.at);
             for row in &batch {
                 let found = Licenses::Texts(licenses.of_relations(&row.licenses)?);
@@ -159,14 +162,16 @@ impl<'s> Document<'s> {
     }
 
     /// Puts the places of the relations to licences beside the packages that they are from.
-    fn join(&self, batch: &mut [Row]) -> Result<(), Unmet<'s>> {
+    fn join(&self, batch: &mut [Row], lookups: &Lookups) -> Result<(), Unmet<'s>> {
         self.graph.walk().items(|here| {
             let at = here.position();
             let Some(from) = read_licensed(here)? else { return Ok(()) };
             let wanted = hash(from);
             let first = batch.partition_point(|row| row.hash < wanted);
             for row in batch.iter_mut().skip(first).take_while(|row| row.hash == wanted) {
-                if Element::read(&mut item_at(self.graph, row.at)?.walk())?.has_id(from) {
+                let package = item_at(self.graph, row.at)?;
+                lookups.spend(package)?;
+                if Element::read(&mut package.walk())?.has_id(from) {
                     let slot = row.licenses.iter_mut().find(|slot| **slot == NOWHERE);
                     *slot.ok_or(Unmet::malformed("licences of one package"))? = place(at)?;
                 }
@@ -192,14 +197,34 @@ struct Row {
     licenses: [u32; SLOTS],
 }
 
+/// Elements that may still be read again because their ids have a hash that is looked for. The hash is no secret: whoever
+/// writes a document can give all of them the same.
+struct Lookups {
+    left: Cell<u32>,
+}
+
+/// Bytes of an element that cost as much to read as it costs to find one.
+const LOOKUP_BYTES: usize = 64;
+
+impl Lookups {
+    fn spend(&self, element: Value<'_>) -> Result<(), Unmet<'static>> {
+        let bytes = element.text().len().wrapping_div(LOOKUP_BYTES);
+        let cost = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1);
+        let left = self.left.get().checked_sub(cost);
+        self.left.set(left.ok_or(Unmet::malformed("ids, too many of which have one hash,"))?);
+        Ok(())
+    }
+}
+
 /// The licences of a graph: hash of the id, and place, in the order of the hashes.
-struct LicenseTable<'s> {
+struct LicenseTable<'l, 's> {
     graph: Value<'s>,
+    lookups: &'l Lookups,
     rows: heapless::Vec<(u32, u32), { limits::SPDX3_LICENSES }>,
 }
 
-impl<'s> LicenseTable<'s> {
-    fn of(graph: Value<'s>) -> Result<Self, Unmet<'s>> {
+impl<'l, 's> LicenseTable<'l, 's> {
+    fn of(graph: Value<'s>, lookups: &'l Lookups) -> Result<Self, Unmet<'s>> {
         let mut rows = heapless::Vec::new();
         graph.walk().items(|here| {
             let at = here.position();
@@ -211,7 +236,7 @@ impl<'s> LicenseTable<'s> {
             Ok::<_, Unmet<'_>>(())
         })?;
         rows.sort_unstable();
-        Ok(Self { graph, rows })
+        Ok(Self { graph, lookups, rows })
     }
 
     /// The licences that the relations at these places lead to.
@@ -242,6 +267,7 @@ impl<'s> LicenseTable<'s> {
         let first = self.rows.partition_point(|row| row.0 < wanted);
         for (_, at) in self.rows.iter().skip(first).take_while(|row| row.0 == wanted) {
             let value = item_at(self.graph, *at)?;
+            self.lookups.spend(value)?;
             let element = Element::read(&mut value.walk())?;
             if !element.has_id(id) {
                 continue;

@@ -1,6 +1,10 @@
+use super::{Lookups, hash};
+use crate::json::parse;
 use crate::limits;
 use crate::predicate::Unmet;
 use crate::predicate::packages::testing::{listed, summary};
+
+use core::cell::Cell;
 
 extern crate std;
 use std::format;
@@ -194,4 +198,31 @@ fn other_contexts_nested_elements_and_graphs_without_their_document_are_refused(
     let twins =
         good.replacen("\"type\":\"software_Package\"", "\"type\":\"x\",\"@type\":\"software_Package\"", 1);
     assert_eq!(summary(&twins).map_err(|unmet| unmet.reason), Err(crate::verdict::Reason::PayloadAmbiguous));
+}
+
+/// FNV-1a has no secret, so a document can have as many ids of one hash as it likes: they are told apart, at a price.
+#[test]
+fn ids_of_one_hash_are_told_apart_as_long_as_there_are_not_too_many() {
+    let name = |n: u32| format!("{:08x}", n.wrapping_mul(0x9e37_79b9));
+    let hash_of = |n: u32| {
+        let id = format!(r#""https://x/{}""#, name(n));
+        hash(parse(id.as_bytes()).unwrap().string().unwrap())
+    };
+    let mut hashes: Vec<(u32, u32)> = (0..300_000).map(|n| (hash_of(n), n)).collect();
+    hashes.sort_unstable();
+    let twins = hashes.windows(2).find(|pair| pair[0].0 == pair[1].0).unwrap();
+    let [one, other] = [0, 1].map(|place| name(twins[place].1));
+    let text = graph(&[
+        &package(&one),
+        &package(&other),
+        &relation("hasDeclaredLicense", &other, r#""https://spdx.org/licenses/MIT""#),
+    ]);
+    assert_eq!(listed(&text).unwrap(), [format!("{one} - [] []"), format!("{other} - [] [MIT]")]);
+
+    let lookups = Lookups { left: Cell::new(5) };
+    let small = parse(b"{}").unwrap();
+    let large = format!(r#""{}""#, "a".repeat(200));
+    assert_eq!(lookups.spend(small), Ok(()));
+    assert_eq!(lookups.spend(parse(large.as_bytes()).unwrap()), Ok(()));
+    assert_eq!(lookups.spend(small), Err(Unmet::malformed("ids, too many of which have one hash,")));
 }

@@ -533,6 +533,47 @@ fn policies_that_have_to_be_met_together_are_refused() {
     }
 }
 
+/// Whatever is damaged: an answer, and never a rule that asks for nothing.
+#[test]
+fn a_damaged_document_is_refused_or_still_asks_for_a_signature() {
+    let attested =
+        "images.containers.all(i, verifyAttestationSignatures(i, attestations.x, [attestors.a]) > 0)";
+    let document =
+        Document::new().spec("validationActions: [Deny]").attestation("x", "vuln").and(attested).text();
+    let pieces = [
+        "", " ", "\n", "[", "]", "{", "}", ":", "\"", "'", "*", "&a", "-", "null", "0", "true", "|", "#",
+        "é", "\t",
+    ];
+    let characters: Vec<char> = document.chars().collect();
+    let (mut refused, mut imported) = (0, 0);
+    let mut state = 11_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..1500 {
+        let (at, length) = (next(characters.len()), next(30));
+        let mut text: String = characters.iter().take(at).collect();
+        text.push_str(pieces[next(pieces.len())]);
+        text.extend(characters.iter().skip(at + length));
+        let import = Import::read("x", &text);
+        match import.policy {
+            None => {
+                refused += 1;
+                assert!(import.of_weight(Weight::Refusal).next().is_some(), "{text}");
+            }
+            Some(policy) => {
+                imported += 1;
+                assert!(
+                    policy.text.contains("signed_by = [\"a\"]") && !policy.text.contains("\"allow\""),
+                    "{text}"
+                );
+            }
+        }
+    }
+    assert!(refused > 1000 && imported > 20, "{refused} {imported}");
+}
+
 /// Kyverno counts attestors, pullward counts who can sign: one key under two names is one.
 #[test]
 fn two_attestors_with_one_key_do_not_make_two_signers() {

@@ -216,28 +216,31 @@ fn conditions_on_statements_are_carried_over() {
         (format!("{x}.predicate.a == image"), "`image`"),
         (format!("{x}.predicate.a == request.namespace"), "`request`"),
         (format!("{x}.predicate.a == statement"), "`statement`"),
-        (
-            format!("{x}.predicate.a == extractPayload('docker.io/y', attestations.x).b"),
-            "calls `extractPayload`",
-        ),
-        (format!("{x}.predicate.a == extractPayload(image, 'x').b"), "calls `extractPayload`"),
-        (format!("{x}.predicate.a.matches('.*')"), "regular expressions"),
-        (format!("{x}.predicate.?a.orValue(1) == 1"), "`orValue`"),
-        (format!("{x}.predicate.a == time.now()"), "`now`"),
-        (format!("http.Get({x}.predicate.url).ok"), "`Get`"),
+        (format!("{x}.predicate.a == extractPayload('docker.io/y', attestations.x).b"), "`attestations`"),
+        (format!("{x}.predicate.a == extractPayload(image, 'x').b"), "`image`"),
+        (format!("{x}.predicate.a.matches('.*')"), "matches"),
+        (format!("{x}.predicate.?a.orValue(1) == 1"), ".?"),
+        (format!("{x}.predicate.a == time.now()"), "`time`"),
+        (format!("http.Get({x}.predicate.url).ok"), "`http`"),
         (format!("{x}.predicate.a.all(image, true)"), "two things"),
         (format!("{x}.predicate.a.all(statement, statement)"), "`statement`"),
         (format!("{x}.predicate.a.all(k, v, v)"), "another way"),
-        (format!("type({x}.predicate.a) == string"), "`type`"),
+        (format!("type({x}.predicate.a) == string"), "`string`"),
         (format!("{x}.predicate.a == extractPayload(image, attestations.y).b"), "with each other"),
         (format!("{x}.predicate.a == 1 || verifyImageSignatures(image, [attestors.a]) > 0"), "joins by `||`"),
+        (format!("{x}.predicate.a / 2 == 1"), "divides"),
+        (format!("sha256({x}.predicate.a) == 'x'"), "sha256"),
+        (format!("{x}.predicate.a.b.c.map(v, v + 1)"), "true or false"),
         ("getImageData(image).config.x == 1".to_owned(), "none of the forms"),
     ] {
         let path = "spec.validations[2].expression";
         with(&condition).attestation("y", "spdx").refused(Code::ImportExpression, path, words);
     }
-    let long = format!("{x}.predicate.a == '{}'", "y".repeat(5000));
-    with(&long).refused(Code::ImportExpression, "spec.attestations[0]", "longer");
+    let long = |length: usize| format!("{x}.predicate.a == '{}'", "y".repeat(length));
+    with(&long(5000)).refused(Code::ImportExpression, "spec.validations[2].expression", "5027 bytes");
+    // Each alone would do, and both together are one condition.
+    let both = with(&format!("{} && {}", long(2500), long(2501)));
+    both.refused(Code::ImportExpression, "spec.attestations[0]", "together");
 }
 
 #[test]
