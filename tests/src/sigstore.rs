@@ -24,7 +24,7 @@ pub mod timestamp;
 
 pub use bundle::{Annotations, Sent};
 pub use faults::{FAULTS, Fault, VARIATIONS};
-pub use forge::{Case, EntryForge, KeylessForge, Sending};
+pub use forge::{Case, EntryForge, KeylessForge, Sending, Stamp};
 pub use fulcio::{Fulcio, Identity};
 pub use matrix::{Cell, Honesty, Opinion, Tally};
 pub use rekor::{Entry, EntryKind, Generation, Rekor, Upload};

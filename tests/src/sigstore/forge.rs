@@ -26,6 +26,9 @@ pub struct Case {
     pub now: UnixTime,
 }
 
+/// What stamps a signature.
+pub type Stamp<'s> = fn(&KeylessForge<'s>, &[u8]) -> Vec<u8>;
+
 /// A signature in the making. All steps are public: what none overrides is honest.
 #[derive(Clone)]
 pub struct KeylessForge<'s> {
@@ -56,17 +59,17 @@ pub struct KeylessForge<'s> {
     /// What stands there instead of a signature.
     pub signature: Option<Vec<u8>>,
     /// Changes of what is logged: not what is sent.
-    pub uploads: Vec<fn(&mut Upload, &KeylessForge<'s>)>,
+    pub uploads: Vec<fn(&mut Upload, &Self)>,
     /// Changes of the body before the log takes it in.
     pub bodies: Vec<fn(String) -> String>,
     /// The log, the kind and the time of the entry; the shape's.
     pub entry: Option<EntryForge<'s>>,
     /// Changes of the entry afterwards.
-    pub entries: Vec<fn(&mut Entry, &KeylessForge<'s>)>,
+    pub entries: Vec<fn(&mut Entry, &Self)>,
     /// An entry more, of somebody else's signature.
     pub unrelated_entry: bool,
     /// The timestamps: what they are over is overridden in them.
-    pub tokens: Vec<fn(&KeylessForge<'s>, &[u8]) -> Vec<u8>>,
+    pub tokens: Vec<Stamp<'s>>,
     /// When the log and the timestamp authority see it.
     pub signed_at: [UnixTime; 2],
     /// Changes of what is sent afterwards, for bundles; of layers those of the bundle that it would have been.
@@ -125,8 +128,7 @@ impl<'s> KeylessForge<'s> {
             Form::Signature => payload(&image),
             Form::Envelope(_) | Form::Attestation => statement(&image),
         };
-        let token: fn(&KeylessForge<'s>, &[u8]) -> Vec<u8> =
-            |forge, signature| forge.token(signature).response();
+        let token: Stamp<'s> = |forge, signature| forge.token(signature).response();
         // Up to v0.2 and in the legacy annotation, clients send what Fulcio gave them; bundles leave the root out.
         let issuing = sigstore.fulcio.certificates()[0].to_vec();
         let others = match shape.form {

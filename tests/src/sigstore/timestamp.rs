@@ -148,7 +148,7 @@ impl Token<'_> {
         let digest = self.digest.clone().unwrap_or_else(|| sha256(info));
         // SHA-256 is the default and so left out: a certificate is named by its hash alone.
         let named = sequence(&[sequence(&[sequence(&[der(0x04, &self.signer)])])]);
-        let mut attributes = vec![
+        let mut attributes = [
             attribute(CONTENT_TYPE, der(0x06, TST_INFO)),
             attribute(MESSAGE_DIGEST, der(0x04, &digest)),
             attribute(SIGNING_CERTIFICATE_V2, named),

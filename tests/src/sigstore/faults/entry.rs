@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "entry of another signature over the same bytes (T-05)",
         applies: logged,
         step: |forge| {
-            forge.uploads.push(|upload, forge| upload.signature = sign(&forge.key, &upload.message))
+            forge.uploads.push(|upload, forge| upload.signature = sign(&forge.key, &upload.message));
         },
     },
     Fault {

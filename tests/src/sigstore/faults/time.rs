@@ -165,7 +165,7 @@ pub(super) const VARIATIONS: &[Fault] = &[
         name: "timestamp without certificates",
         applies: Shape::has_timestamp,
         step: |forge| {
-            set(forge, |forge, signature| change(forge, signature, |token| token.certificates.clear()))
+            set(forge, |forge, signature| change(forge, signature, |token| token.certificates.clear()));
         },
     },
     Fault {
