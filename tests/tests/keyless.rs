@@ -1,6 +1,8 @@
 //! Real signatures by an identity, and by a key with a log, as a node judges them: what is changed around them (the
 //! policy, the root, the time, a byte) changes the answer. The forged ones are minted elsewhere.
 
+#![expect(clippy::unwrap_used, reason = "what does not read fails its test")]
+
 use pullward_core::judge::Ruling;
 use pullward_core::oci::Digest;
 use pullward_core::signature::PublicKey;
@@ -216,7 +218,7 @@ fn t31_a_key_with_a_window_counts_by_verified_time() {
         valid_until: until.map(str::to_owned),
         ..key.clone()
     };
-    let signed = ask(Authority::logged("k", 0, &[key.clone()]));
+    let signed = ask(Authority::logged("k", 0, std::slice::from_ref(&key)));
     assert_eq!(signed.verdict(), (Ruling::Allow, Reason::Signed));
     let time = signed.rows[0].time.unwrap();
     let (before, at, after) = (time.0 - 60, time.0, time.0 + 60);
@@ -229,7 +231,11 @@ fn t31_a_key_with_a_window_counts_by_verified_time() {
         (None, Some(after), Reason::Signed),
     ] {
         let key = windowed(from.map(text).as_deref(), until.map(text).as_deref());
-        assert_eq!(ask(Authority::logged("k", 0, &[key.clone()])).reason, reason, "{from:?} {until:?}");
+        assert_eq!(
+            ask(Authority::logged("k", 0, std::slice::from_ref(&key))).reason,
+            reason,
+            "{from:?} {until:?}"
+        );
         // Without a root nothing says when.
         let plain = Authority { name: "k".into(), keys: Ok(vec![key]) };
         assert_eq!(ask(plain).reason, Reason::KeyWindowNoTime);

@@ -3,6 +3,10 @@
 //! [`pulls`] has a real containerd and both ways to pull; [`faults`] what happens while the agent is gone, stands still,
 //! or is not what it should be; [`trust`] bundles that come and are refused; [`formats`] every signature that cosign
 //! makes; [`offline`] the store on disk; [`oracle`] whether cosign and we agree; [`load`] two hundred at a time.
+//!
+//! Attestations: [`attestations`] has the production flow from build to pull, [`buildkit`] what an image's own index
+//! holds, [`walkthrough`] a script of others beside our policy for it, [`page`] the commands of our own page, [`shown`] what
+//! people are shown, [`age`] ages that run out, [`floods`] what a hostile registry serves; [`supply`] is what they attest.
 
 #![expect(
     clippy::unwrap_used,
