@@ -2,7 +2,7 @@
 //!
 //! Three steps, each with a type that nothing else can make:
 //!
-//! 1. [`witness`] asks the root's logs and timestamp authorities *when* a signature was there: [`Witnessed`].
+//! 1. [`witness()`] asks the root's logs and timestamp authorities *when* a signature was there: [`Witnessed`].
 //! 2. [`verify_certificate`] holds the signer's certificate against the root at all of these times:
 //!    [`VerifiedCertificate`].
 //! 3. [`verify_signature`] puts them together with the signature itself: [`CertifiedSignature`].

@@ -9,7 +9,7 @@
 //!   is done to it afterwards. An attack is one line;
 //! - [`Trust`] makes the payload of a trust bundle in exactly the order of its members, and [`sign_trust`] its
 //!   envelope;
-//! - [`certificate`] makes certificates and SCTs, [`trusted_root`] what they are held against;
+//! - [`certificate`] makes certificates and SCTs, [`trusted_root()`] what they are held against;
 //! - [`Node`] is the core with a bundle loaded, asked one question.
 //!
 //! The formats are written here a second time, from their specifications and from what cosign writes, and share no

@@ -4,10 +4,8 @@
 //! tags `.sig` and `.att`. The fallback tag is read whatever the API lists: whoever pushes one referrer through the API
 //! must not hide what stands behind the tag. What both list is read once.
 //!
-//! The tags are asked for beside the API, because all of them are wanted whatever it answers ([`ahead`]). What is handed
+//! The tags are asked for beside the API, because all of them are wanted whatever it answers (`ahead`). What is handed
 //! over, in which order, and which failure ends the visit depends on the answers alone, never on which came first.
-//!
-//! [`ahead`]: super::ahead
 //!
 //! distribution-spec 1.1 says that 404 means "no referrers API". 400 and 405 are taken the same way, because registries
 //! without the API answer them too. 401, 403, 429 and 5xx are not: nobody knows then what there is. Registries that
