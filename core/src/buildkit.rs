@@ -12,6 +12,7 @@ use crate::intoto::{self, Statement};
 use crate::json::{self, Text, UnknownKeys, Value};
 use crate::limits;
 use crate::oci::{Digest, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST};
+use crate::platform::Platform;
 
 /// Media type of a statement's layer.
 pub const MEDIA_TYPE_STATEMENT: &str = "application/vnd.in-toto+json";
@@ -223,8 +224,7 @@ fn check_layer(manifest: &[u8], statement: &Digest) -> Result<(), Error> {
         let [media_type, digest] = layer?.object()?.fields(["mediaType", "digest"], UnknownKeys::Skip)?;
         let media_type = media_type.ok_or(json::Error::MissingKey("mediaType"))?.string()?;
         let digest = digest.ok_or(json::Error::MissingKey("digest"))?.string()?;
-        let digest = digest.plain().and_then(|text| Digest::parse(text).ok());
-        if digest == Some(*statement) && media_type.is(MEDIA_TYPE_STATEMENT) {
+        if parse_digest(digest) == Some(*statement) && media_type.is(MEDIA_TYPE_STATEMENT) {
             return Ok(());
         }
     }
@@ -244,21 +244,17 @@ fn read_list<'e>(bytes: &'e [u8], media_type: &str, list: &'static str) -> Resul
     }
 }
 
-/// Whether a platform of an index is the one that is asked for. A variant counts where both have one; `arm64` without
-/// one is `v8`, as containerd's `platforms.Normalize` has it.
+/// Whether a platform of an index is the one that is asked for, in the normal form of both: an image for another variant
+/// may run here too, and is another image.
 fn platform_is(value: Value<'_>, asked: &str) -> Result<bool, Error> {
     let names = ["os", "architecture", "variant"];
     let [os, architecture, variant] = value.object()?.fields(names, UnknownKeys::Skip)?;
-    let os = os.ok_or(json::Error::MissingKey("os"))?.string()?;
-    let architecture = architecture.ok_or(json::Error::MissingKey("architecture"))?.string()?;
-    let variant = variant.filter(|variant| !variant.is_null()).map(Value::string).transpose()?;
-    let mut parts = asked.splitn(3, '/');
-    let (asked_os, asked_architecture) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let same_variant = match (variant.filter(|variant| !variant.is("")), parts.next()) {
-        (Some(found), Some(asked)) => found.is(asked),
-        (Some(found), None) if asked_architecture == "arm64" => found.is("v8"),
-        (None, Some(asked)) if asked_architecture == "arm64" => asked == "v8",
-        _ => true,
+    let os = os.ok_or(json::Error::MissingKey("os"))?.string()?.as_plain()?;
+    let architecture = architecture.ok_or(json::Error::MissingKey("architecture"))?.string()?.as_plain()?;
+    let variant = match variant.filter(|variant| !variant.is_null()) {
+        Some(variant) => variant.string()?.as_plain()?,
+        None => "",
     };
-    Ok(os.is(asked_os) && architecture.is(asked_architecture) && same_variant)
+    let found = Platform::of(os, architecture, variant);
+    Ok(found.zip(Platform::read(asked)).is_some_and(|(found, asked)| found.is(&asked)))
 }

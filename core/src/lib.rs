@@ -44,6 +44,7 @@ pub mod limits;
 pub mod oci;
 pub mod operations;
 pub mod pattern;
+mod platform;
 #[cfg(feature = "predicate")]
 pub mod predicate;
 pub mod reference;

@@ -198,6 +198,25 @@ fn t33_a_signature_from_the_future_is_refused() {
     }
 }
 
+/// T-33 for keys: what a log says of a key's signature must have happened.
+#[test]
+fn t33_a_keys_signature_from_the_future_is_refused() {
+    let Some(corpora) = Corpora::at_hand("keyless") else { return };
+    let bundle = corpora.bytes("cosign-v3-capture/key/bundle.json");
+    let pem = String::from_utf8(corpora.bytes("cosign-v3-capture/key/cosign.pub")).unwrap();
+    let key = Key::of_public(&PublicKey::from_pem(&pem).unwrap());
+    let public = corpora.bytes(PUBLIC);
+    let authority = Authority::logged("k", 0, &[key]);
+    let trust = Trust::new(vec![authority], vec![Rule::enforce("app", &["k"], 1)]);
+    let node =
+        Node::new(&trust.with_roots(&[&public]).with(|trust| trust.issued = "2020-01-01T00:00:00Z".into()));
+    let image = "sha256:eb0668a2f70bcaf199212c1a65769a4824007f10acfb5ec06b612bb47c2454c4";
+    let question = Ask::about("app").of(Digest::parse(image).unwrap()).with(Minted::Bundle(bundle));
+    let time = node.ask(&question).rows[0].time.unwrap();
+    let at = |seconds| node.ask(&question.clone().at(pullward_core::time::UnixTime(seconds))).reason;
+    assert_eq!((at(time.0 - 1), at(time.0)), (Reason::TimeFromFuture, Reason::Signed));
+}
+
 /// T-31: the window of a key is held against what a log and a timestamp authority say, and never against a clock.
 #[test]
 fn t31_a_key_with_a_window_counts_by_verified_time() {

@@ -282,7 +282,7 @@ pub enum Fault {
         field: &'static str,
     },
     /// A key file that cannot be read.
-    #[error("key file {file} cannot be read: {reason}; paths are relative to the policy file")]
+    #[error("{file} cannot be read: {reason}; paths are relative to the policy file")]
     KeyFile {
         /// The file.
         file: String,

@@ -3,8 +3,9 @@
 //! Each requirement is met by one attestation that meets all of it, or it is not met (T-23). What is remembered is one
 //! bit each, and for the others why the most telling attestation fell short.
 
+use super::candidate::rank;
 use super::clerk::{Clerk, Condition, ConditionAnswer};
-use super::{rank, signers};
+use super::signers;
 use crate::limits;
 use crate::predicate::{Attestation, Context, Unmet, vex};
 use crate::time::UnixTime;

@@ -43,18 +43,18 @@ impl Roots {
 }
 
 /// The signers that a rule asks for.
-pub(super) struct RuleKeys<'a> {
+pub(super) struct RuleKeys<'k, 'a> {
     pub(super) bundle: TrustBundle<'a>,
     pub(super) allowed_at: Option<UnixTime>,
     #[cfg_attr(not(feature = "keyless"), expect(dead_code, reason = "there are none"))]
     pub(super) roots: Roots,
     #[cfg(feature = "predicate")]
-    pub(super) signers: crate::trust::Signers<'a>,
+    pub(super) signers: &'k crate::trust::Signers<'a>,
     #[cfg(not(feature = "predicate"))]
-    pub(super) rule: Rule<'a>,
+    pub(super) rule: &'k Rule<'a>,
 }
 
-impl<'a> RuleKeys<'a> {
+impl<'a> RuleKeys<'_, 'a> {
     #[cfg(feature = "predicate")]
     fn names(&self) -> impl Iterator<Item = Option<&'a str>> {
         self.signers.iter().map(|name| Some(*name))
@@ -91,7 +91,7 @@ impl<'a> RuleKeys<'a> {
     }
 }
 
-impl Keyring for RuleKeys<'_> {
+impl Keyring for RuleKeys<'_, '_> {
     fn keys(&self) -> impl Iterator<Item = CandidateKey> {
         self.authorities().enumerate().flat_map(|(place, authority)| {
             let keys = authority.and_then(|authority| authority.keys().ok());

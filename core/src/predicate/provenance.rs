@@ -14,7 +14,6 @@
 mod body;
 mod expected;
 mod image;
-mod platform;
 mod repository;
 mod wrapping;
 

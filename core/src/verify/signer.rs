@@ -56,7 +56,6 @@ impl KeyLimits {
             return SignerState::Unwitnessed;
         }
         match times {
-            _ if self.retired => SignerState::Retired,
             None if windowed => SignerState::Windowed,
             // Both ends are in the window (T-31).
             Some((first, last))
@@ -65,6 +64,8 @@ impl KeyLimits {
             {
                 SignerState::OutsideWindow
             }
+            // A receipt brings a retired key back, and never one that signed outside its window.
+            _ if self.retired => SignerState::Retired,
             _ => SignerState::Usable,
         }
     }

@@ -238,6 +238,18 @@ fn age_counts_at_first_admission_or_always_as_the_rule_says() {
 }
 
 #[test]
+fn a_receipt_brings_no_retired_key_back_that_has_a_window() {
+    let windowed = trust(&[]).with(|trust| {
+        for key in trust.authorities[0].keys.as_mut().unwrap() {
+            key.retired = true;
+            key.valid_until = Some("2026-01-01T00:00:00Z".into());
+        }
+    });
+    let known = Ask::about("app").with(signature()).allowed_at(instant("2026-11-25T00:00:00Z"));
+    assert_eq!(Node::new(&windowed).ask(&known).verdict(), deny(Reason::KeyWindowNoTime));
+}
+
+#[test]
 fn what_was_admitted_survives_the_retirement_of_its_key_and_the_end_of_the_bundle() {
     let retired = trust(&[]).with(|trust| {
         for key in trust.authorities[0].keys.as_mut().unwrap() {

@@ -141,6 +141,39 @@ fn a_statement_for_another_platform_does_not_count() {
     assert_eq!(answer.verdict(), deny(Reason::AttestationMissing));
     let twins = index().with(|it| it.index["manifests"][1]["platform"]["architecture"] = json!("amd64"));
     refused(&twins.mint(), Error::Platform);
+    // Whichever of the two stands last.
+    let swapped = twins.with(|it| it.index["manifests"].as_array_mut().unwrap().swap(0, 1));
+    refused(&swapped.mint(), Error::Platform);
+}
+
+/// One platform has several spellings, and a variant is another platform even where its images would run.
+#[test]
+fn platforms_compare_in_their_normal_form() {
+    let of = |architecture: &str, variant: Option<&str>| {
+        let chain = index().with(|it| {
+            let platform = &mut it.index["manifests"][0]["platform"];
+            platform["architecture"] = json!(architecture);
+            if let Some(variant) = variant {
+                platform["variant"] = json!(variant);
+            }
+            it.index["manifests"].as_array_mut().unwrap().remove(1);
+        });
+        chain.mint()
+    };
+    for (found, asked, counts) in [
+        (("arm64", Some("v8")), "linux/arm64", true),
+        (("arm64", None), "linux/arm64/v8", true),
+        (("arm", Some("v7")), "linux/arm", true),
+        (("arm", Some("v6")), "linux/arm", false),
+        (("arm", Some("v6")), "linux/arm/v7", false),
+        (("amd64", Some("v2")), "linux/amd64", false),
+        (("amd64", Some("")), "linux/amd64", true),
+    ] {
+        let chain = of(found.0, found.1);
+        let answer = node().ask(&ask(&chain).on(asked).with(signed(&chain)));
+        let expected = if counts { SIGNED } else { deny(Reason::AttestationMissing) };
+        assert_eq!(answer.verdict(), expected, "{found:?} {asked}");
+    }
 }
 
 #[test]

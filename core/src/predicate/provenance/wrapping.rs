@@ -5,8 +5,8 @@
 //! of SLSA. Only the entry of this image's platform counts, and nothing may stand beside `SLSA`: two readers must not
 //! find two bodies in one predicate.
 
-use super::platform::Platform;
 use crate::json::{self, Object, UnknownKeys, Value};
+use crate::platform::Platform;
 use crate::predicate::Unmet;
 use crate::verdict::Reason;
 

@@ -1,13 +1,13 @@
 //! Platforms as containerd spells them: `os/arch[/variant]`, with a normal form.
 //!
-//! buildx writes the normal form, and what asks here may not: `linux/arm64/v8` is `linux/arm64`, `linux/amd64/v1` is
+//! buildx writes the normal form, into provenance and into an image's index, and what asks may not: `linux/arm64/v8` is `linux/arm64`, `linux/amd64/v1` is
 //! `linux/amd64`, `linux/arm` is `linux/arm/v7`, and the kernel's names of architectures (`aarch64`, `x86_64`) are
 //! the same as Go's. Nothing else is the same as anything: an image for `linux/arm/v6` runs on v7, but its provenance
 //! is not v7's. The version of Windows that may stand behind the system, `windows(10.0.20348.1)/amd64`, does not count.
 
 /// A platform in its normal form.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Platform<'p> {
+pub(crate) struct Platform<'p> {
     os: &'p str,
     architecture: &'p str,
     variant: &'p str,
@@ -15,7 +15,7 @@ pub(super) struct Platform<'p> {
 
 impl<'p> Platform<'p> {
     /// Reads `os/arch` or `os/arch/variant`; `None` for anything else.
-    pub(super) fn read(text: &'p str) -> Option<Self> {
+    pub(crate) fn read(text: &'p str) -> Option<Self> {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-()".contains(&byte);
         if !text.bytes().all(known) {
             return None;
@@ -23,9 +23,14 @@ impl<'p> Platform<'p> {
         let mut parts = text.split('/');
         let (os, architecture) = (parts.next()?, parts.next()?);
         let variant = parts.next().unwrap_or("");
-        let os = os.split('(').next().unwrap_or(os);
         let whole = parts.next().is_none() && !text.ends_with('/');
-        if !whole || os.is_empty() || architecture.is_empty() {
+        if whole { Self::of(os, architecture, variant) } else { None }
+    }
+
+    /// Puts one together from its parts, the variant empty where there is none; `None` where one of the others is.
+    pub(crate) fn of(os: &'p str, architecture: &'p str, variant: &'p str) -> Option<Self> {
+        let os = os.split('(').next().unwrap_or(os);
+        if os.is_empty() || architecture.is_empty() {
             return None;
         }
         let (architecture, variant) = normalise(architecture, variant);
@@ -33,7 +38,7 @@ impl<'p> Platform<'p> {
     }
 
     /// Whether both are one platform.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.os.eq_ignore_ascii_case(other.os)
             && self.architecture.eq_ignore_ascii_case(other.architecture)
             && self.variant.eq_ignore_ascii_case(other.variant)
