@@ -14,6 +14,7 @@ mod resolve;
 pub mod session;
 mod summary;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,7 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
+use crate::containerd::source::ContainerdSource;
 use crate::evidence::inflight::Inflight;
 use crate::evidence::layout::Layout;
 use crate::evidence::{
@@ -77,26 +79,29 @@ impl<'t> Believed<'t> {
 pub enum ConfiguredSource {
     /// A layout on disk: the evidence store, or the one that a command line names.
     Layout(Arc<Layout>),
+    /// The content store of the containerd that listens here.
+    Containerd(PathBuf),
     /// The registry that the reference names, asked through this client.
     #[cfg(feature = "network")]
     Registry(Arc<Client>),
 }
 
 impl ConfiguredSource {
-    /// Whether it is on disk: what it says of a tag is as old as the copy.
+    /// Whether it is on this node: what it says of a tag is as old as the copy.
     const fn is_store(&self) -> bool {
-        matches!(self, Self::Layout(_))
+        matches!(self, Self::Layout(_) | Self::Containerd(_))
     }
 
     /// The source for one question. `None` where it can only be asked by name and there is none.
-    fn open(
-        &self,
-        reference: Option<&Reference>,
-    ) -> Option<Result<Box<dyn EvidenceSource + '_>, SourceError>> {
-        // Without the network feature nothing is asked by name.
-        let _by_name = reference;
+    fn open<'a>(
+        &'a self,
+        reference: Option<&'a Reference>,
+    ) -> Option<Result<Box<dyn EvidenceSource + 'a>, SourceError>> {
         match self {
             Self::Layout(layout) => Some(Ok(Box::new(&**layout))),
+            Self::Containerd(address) => reference.map(|reference| {
+                Ok(Box::new(ContainerdSource::new(address, reference)) as Box<dyn EvidenceSource>)
+            }),
             #[cfg(feature = "network")]
             Self::Registry(client) => reference.map(|reference| {
                 let source = RegistrySource::new(client, reference)?;
@@ -106,7 +111,7 @@ impl ConfiguredSource {
     }
 }
 
-/// Where evidence is looked for, in order: store, then registry.
+/// Where evidence is looked for, in order: store, containerd, registry.
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
     sources: Vec<ConfiguredSource>,

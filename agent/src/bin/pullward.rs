@@ -80,8 +80,10 @@ fn main() -> ExitCode {
 
 /// What the daemon judges with, by its configuration.
 fn assemble(config: &Config) -> Result<Parts, String> {
-    let mut sources =
-        vec![ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store)))];
+    let mut sources = vec![
+        ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store))),
+        ConfiguredSource::Containerd(config.containerd.address.clone()),
+    ];
     if !config.registry.offline {
         add_registry(config, &mut sources)?;
     }

@@ -486,7 +486,7 @@ fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
     Ok(held)
 }
 
-/// Store, then registry; and what a person should know about them.
+/// Store, the node's containerd, registry; and what a person should know about them.
 fn configured_sources(
     config: &Config,
     configured: bool,
@@ -496,7 +496,8 @@ fn configured_sources(
     let store = store.map(|store| ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
     let offline = flags.offline || config.registry.offline;
     let (registry, note) = if offline { (None, None) } else { configured_registry(config, configured)? };
-    Ok((store.into_iter().chain(registry).collect(), note))
+    let containerd = configured.then(|| ConfiguredSource::Containerd(config.containerd.address.clone()));
+    Ok((store.into_iter().chain(containerd).chain(registry).collect(), note))
 }
 
 #[cfg(feature = "network")]

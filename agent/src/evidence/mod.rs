@@ -37,6 +37,7 @@ use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::verify::Annotations;
 
+use crate::containerd::client::ClientError;
 use crate::evidence::document::{DescriptorError, DocumentError, MediaType};
 use crate::evidence::inflight::{Inflight, Room};
 
@@ -506,6 +507,9 @@ pub enum SourceError {
     /// The layout cannot be used.
     #[error(transparent)]
     Layout(Box<layout::LayoutError>),
+    /// containerd cannot be asked.
+    #[error(transparent)]
+    Containerd(Box<ClientError>),
     /// The registry cannot be used.
     #[cfg(feature = "network")]
     #[error(transparent)]
@@ -516,6 +520,12 @@ pub enum SourceError {
 impl From<layout::LayoutError> for SourceError {
     fn from(error: layout::LayoutError) -> Self {
         Self::Layout(Box::new(error))
+    }
+}
+
+impl From<ClientError> for SourceError {
+    fn from(error: ClientError) -> Self {
+        Self::Containerd(Box::new(error))
     }
 }
 
@@ -551,6 +561,10 @@ impl SourceError {
             Self::Limit { .. } => Fault::Limit,
             Self::Deadline { .. } => Fault::Deadline,
             Self::Layout(error) => error.fault(),
+            Self::Containerd(error) => match **error {
+                ClientError::Absent(_) | ClientError::NotFound(_) => Fault::NotFound,
+                _ => Fault::Unreachable,
+            },
             #[cfg(feature = "network")]
             Self::Registry(error) => error.fault(),
         }
@@ -564,7 +578,7 @@ impl SourceError {
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Limit { .. } | Self::Deadline { .. } => false,
+            Self::Limit { .. } | Self::Deadline { .. } | Self::Containerd(_) => false,
             Self::Layout(error) => error.is_ambiguous(),
             #[cfg(feature = "network")]
             Self::Registry(error) => error.is_ambiguous(),
