@@ -41,6 +41,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged.
     pub log: Log,
+    /// containerd's plugin interface.
+    pub nri: Nri,
     #[serde(skip_serializing)]
     cri: NotYet,
     #[serde(skip_serializing)]
@@ -172,6 +174,15 @@ pub struct Log {
     pub level: Verbosity,
 }
 
+/// `[nri]`, which `pullward-nri` alone reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nri {
+    /// Where containerd waits for its plugins.
+    #[serde(deserialize_with = "path")]
+    pub socket: PathBuf,
+}
+
 impl Default for Agent {
     fn default() -> Self {
         Self {
@@ -197,6 +208,12 @@ impl Default for Trust {
 impl Default for Containerd {
     fn default() -> Self {
         Self { flavour: Flavour::Auto, address: "/run/containerd/containerd.sock".into() }
+    }
+}
+
+impl Default for Nri {
+    fn default() -> Self {
+        Self { socket: "/run/nri/nri.sock".into() }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod guard;
 pub mod hook;
 pub mod log;
 pub mod notify;
+pub mod nri;
 pub mod policy;
 pub mod receipt;
 pub mod record;
