@@ -15,6 +15,7 @@ use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::guard::{self, GuardError};
+use crate::inventory::act::{OnRunning, OnUnverified};
 use crate::log::{Format, Verbosity};
 use crate::policy::is_audience;
 use crate::server::ServerLimits;
@@ -39,14 +40,14 @@ pub struct Config {
     pub store: Store,
     /// How much at a time.
     pub limits: Limits,
+    /// What is done about what containerd holds already.
+    pub inventory: Inventory,
     /// What is logged.
     pub log: Log,
     #[serde(skip_serializing)]
     cri: NotYet,
     #[serde(skip_serializing)]
     metrics: NotYet,
-    #[serde(skip_serializing)]
-    inventory: NotYet,
 }
 
 /// `[agent]`
@@ -160,6 +161,16 @@ pub struct Limits {
     /// From the order to stop to the end, at most 60 s.
     #[serde(deserialize_with = "drain")]
     pub drain: Time,
+}
+
+/// `[inventory]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inventory {
+    /// An image that is refused, or has no name that could be judged: `report` it, or `remove` its name.
+    pub unverified: OnUnverified,
+    /// A container that runs such an image: `report` it, or `stop` it.
+    pub running: OnRunning,
 }
 
 /// `[log]`

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod evidence;
 pub mod guard;
 pub mod hook;
+pub mod inventory;
 pub mod log;
 pub mod notify;
 pub mod policy;

@@ -54,6 +54,8 @@ pub enum Hook {
     CriPull,
     /// The CRI proxy at `CreateContainer`.
     CriCreate,
+    /// The agent's own look at what containerd holds.
+    Inventory,
 }
 
 /// The trust bundle that was used.

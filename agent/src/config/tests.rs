@@ -73,7 +73,7 @@ fn unknown_keys_and_sections_are_refused_where_they_stand() {
 
 #[test]
 fn sections_of_later_versions_are_refused() {
-    for section in ["cri", "metrics", "inventory"] {
+    for section in ["cri", "metrics"] {
         let text = refused(&format!("\n[{section}]\nsocket = \"/x\"\n"));
         assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
         assert!(text.starts_with("/c.toml:2:"), "{text}");
@@ -178,4 +178,16 @@ fn a_file_that_others_write_or_that_is_absent_is_refused() {
     assert_eq!(Config::load(&path), Ok(Config::default()));
     fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
     assert_eq!(Config::load(&path), Err(ConfigError::TooLarge(PathBuf::from(&path))));
+}
+
+#[test]
+fn nothing_is_removed_or_stopped_unless_it_is_said_so() {
+    use crate::inventory::act::{OnRunning, OnUnverified};
+    let inventory = parse("").unwrap().inventory;
+    assert_eq!((inventory.unverified, inventory.running), (OnUnverified::Report, OnRunning::Report));
+    let inventory = parse("[inventory]\nunverified = \"remove\"\nrunning = \"stop\"\n").unwrap().inventory;
+    assert_eq!((inventory.unverified, inventory.running), (OnUnverified::Remove, OnRunning::Stop));
+    assert!(refused("inventory.unverified = \"stop\"").contains("expected `report` or `remove`"));
+    assert!(refused("inventory.running = \"remove\"").contains("expected `report` or `stop`"));
+    assert!(refused("inventory.containers = 1").contains("unknown field `containers`"));
 }
