@@ -26,7 +26,7 @@ use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
 use crate::containerd::source::ContainerdSource;
-use crate::evidence::inflight::Inflight;
+use crate::evidence::inflight::{Inflight, Room};
 use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Found, Question as EvidenceQuestion, SourceError, Wanted,
@@ -38,8 +38,8 @@ use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
 
-use clerk::{KeepStatements, NotedStatement};
-use session::{Event, FailedSource, FailureKind, Session, Subject};
+use clerk::{ConditionRow, KeepStatements, NotedStatement};
+use session::{Event, FailedSource, FailureKind, Session, Subject, Taken};
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,9 @@ pub struct Engine {
 pub trait EventLog {
     /// Takes one event, in the order in which the session saw it.
     fn note(&mut self, event: &Event);
+
+    /// Takes the conditions that were asked, each with its answer, once everything was read.
+    fn answered(&mut self, answers: &[ConditionRow]);
 }
 
 /// Keeps nothing.
@@ -131,6 +134,8 @@ pub struct Unrecorded;
 
 impl EventLog for Unrecorded {
     fn note(&mut self, _: &Event) {}
+
+    fn answered(&mut self, _: &[ConditionRow]) {}
 }
 
 impl Engine {
@@ -163,6 +168,7 @@ impl Engine {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
         self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        log.answered(session.conditions());
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -195,7 +201,9 @@ impl Engine {
     ) -> Verdict {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        given.into_iter().for_each(|found| session.take(&Event::Found(found)));
+        for found in given {
+            session.take(Event::Found(found));
+        }
         self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
@@ -260,8 +268,10 @@ impl Engine {
             let detail = "no source of evidence is configured".to_owned();
             let event = Event::Failed(FailedSource { kind: FailureKind::Unreachable, detail });
             log.note(&event);
-            session.take(&event);
+            session.take(event);
         }
+        // Given back with the session, which holds what it is for.
+        let mut rooms = Vec::new();
         for source in &self.sources {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
@@ -273,7 +283,13 @@ impl Engine {
                 source.visit(asked, &mut budget, &mut |found| {
                     let event = Event::Found(found);
                     log.note(&event);
-                    session.take(&event);
+                    if let Taken::Held(bytes) = session.take(event)
+                        && let Err(failure) = self.hold(bytes, &mut rooms)
+                    {
+                        let event = Event::Failed(failure);
+                        log.note(&event);
+                        session.take(event);
+                    }
                     // All of a source is read: what comes first must not decide.
                     Flow::Continue
                 })
@@ -283,10 +299,30 @@ impl Engine {
             }
             for event in Event::after_visit(visited) {
                 log.note(&event);
-                session.take(&event);
+                session.take(event);
             }
         }
         others
+    }
+
+    /// Counts what a session holds among what all verdicts may have in memory. Waiting for room would be waiting for
+    /// verdicts that wait for this one's, so without room the report is let go, and the verdict says that it could not
+    /// be decided.
+    fn hold(&self, bytes: u64, rooms: &mut Vec<Room>) -> Result<(), FailedSource> {
+        let Some(inflight) = &self.inflight else { return Ok(()) };
+        match inflight.hold(bytes) {
+            Some(room) => {
+                rooms.push(room);
+                Ok(())
+            }
+            None => Err(FailedSource {
+                kind: FailureKind::NoRoom,
+                detail: format!(
+                    "there is no room in memory to hold a report of {bytes} bytes until a VEX statement is read; \
+                     raise [limits] inflight_bytes if it repeats"
+                ),
+            }),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ use crate::{
 use asked::{Offered, Scales, VexClaims, Voucher};
 use candidate::Candidate;
 #[cfg(feature = "predicate")]
-pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, Vouched};
+pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, RequirementOf, Vouched};
 use offer::Parts;
 
 /// What is asked.
@@ -366,6 +366,7 @@ impl<'a> Judge<'a> {
             let offered = Offered {
                 attestation: Attestation { predicate_type, predicate },
                 statement: verified.content(),
+                source: *source,
                 voucher: Voucher::Signature(verified.by()),
             };
             clerk.statement(&Noted {
@@ -411,6 +412,7 @@ impl<'a> Judge<'a> {
         let offered = Offered {
             attestation: Attestation { predicate_type: statement.predicate_type(), predicate },
             statement: chain.statement,
+            source: *source,
             voucher: Voucher::Index,
         };
         clerk.statement(&Noted {
