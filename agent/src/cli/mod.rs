@@ -3,6 +3,7 @@
 mod admin;
 pub mod agent;
 pub mod attestation;
+pub mod doctor;
 pub mod judging;
 pub mod policy;
 pub mod repair;

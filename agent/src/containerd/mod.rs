@@ -3,6 +3,8 @@
 
 pub mod bypass;
 pub mod drop_in;
+pub mod effective;
+pub mod flavour;
 pub mod place;
 pub mod probe;
 pub mod wrapper;
