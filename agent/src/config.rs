@@ -14,6 +14,7 @@ use pullward_core::limits;
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use crate::containerd::flavour::Flavour;
 use crate::guard::{self, GuardError};
 use crate::inventory::act::{OnRunning, OnUnverified};
 use crate::log::{Format, Verbosity};
@@ -44,8 +45,10 @@ pub struct Config {
     pub inventory: Inventory,
     /// What is logged.
     pub log: Log,
-    #[serde(skip_serializing)]
-    cri: NotYet,
+    /// The CRI proxy.
+    pub cri: Cri,
+    /// The live proof of enforcement.
+    pub probe: Probe,
     #[serde(skip_serializing)]
     metrics: NotYet,
 }
@@ -90,20 +93,29 @@ pub struct Trust {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Containerd {
-    /// Which distribution's paths.
+    /// Which distribution's paths: its socket and `hosts.toml` files are the defaults of `address` and `hosts_dir`.
     pub flavour: Flavour,
     /// containerd's own socket.
     #[serde(deserialize_with = "path")]
     pub address: PathBuf,
 }
 
-/// Which distribution's paths containerd uses. This version looks at `address` alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flavour {
-    /// What `address` says.
-    #[default]
-    Auto,
+/// `[cri]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cri {
+    /// The CRI proxy's socket: kubelet's endpoint. Absent: no CRI proxy.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `[probe]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probe {
+    /// How often containerd is asked for what must be refused, 10 s to 1 d. Absent: never.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "probe_interval")]
+    pub interval: Option<Time>,
 }
 
 /// `[registry]`
@@ -340,13 +352,25 @@ impl Config {
             let (line, column) = position(text, offset);
             ConfigError::Wrong { path: path.to_path_buf(), line, column, message }
         };
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             wrong(offset, error.message().trim().replace('\n', ", "))
         })?;
+        config.fill_in(|section, key| find(text, section, key) != 0);
         match config.contradiction() {
             None => Ok(config),
             Some((section, key, message)) => Err(wrong(find(text, section, key), message)),
+        }
+    }
+
+    /// A flavour's own places, where nothing is `said` of them.
+    fn fill_in(&mut self, said: impl Fn(&str, &str) -> bool) {
+        let layout = self.containerd.flavour.layout();
+        if !said("containerd", "address") {
+            self.containerd.address = layout.socket.into();
+        }
+        if !said("registry", "hosts_dir") {
+            self.registry.hosts_dir = layout.certs_d.into();
         }
     }
 
@@ -494,6 +518,11 @@ fn inflight_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 
 fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     between(deserializer, Time(Duration::from_secs(1)), Time(Duration::from_secs(limits::VERDICT_SECONDS)))
+}
+
+fn probe_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let (least, most) = (Time(Duration::from_secs(10)), Time(Duration::from_secs(86_400)));
+    between(deserializer, least, most).map(Some)
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {

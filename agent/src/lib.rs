@@ -6,6 +6,7 @@ pub mod config;
 pub mod conformance;
 pub mod containerd;
 pub mod decide;
+pub mod doctor;
 pub mod evidence;
 pub mod guard;
 pub mod hook;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, attestation, audit, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{agent, attestation, audit, doctor, policy, replay, setup, status, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -42,6 +42,7 @@ enum Command {
     Policy(policy::PolicyArgs),
     Audit(audit::Audit),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Setup(setup::Setup),
 }
 
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
         Command::Audit(arguments) => audit::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.
         Command::Agent(arguments) => {
