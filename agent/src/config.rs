@@ -39,14 +39,14 @@ pub struct Config {
     pub registry: Registry,
     /// Evidence on disk.
     pub store: Store,
+    /// The CRI proxy, which is a program of its own.
+    pub cri: Cri,
     /// How much at a time.
     pub limits: Limits,
     /// What is done about what containerd holds already.
     pub inventory: Inventory,
     /// What is logged.
     pub log: Log,
-    /// The CRI proxy.
-    pub cri: Cri,
     /// The live proof of enforcement.
     pub probe: Probe,
     #[serde(skip_serializing)]
@@ -100,15 +100,6 @@ pub struct Containerd {
     pub address: PathBuf,
 }
 
-/// `[cri]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Cri {
-    /// The CRI proxy's socket: kubelet's endpoint. Absent: no CRI proxy.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
-    pub socket: Option<PathBuf>,
-}
-
 /// `[probe]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -149,6 +140,21 @@ pub struct Store {
     pub dir: PathBuf,
     /// How long evidence is kept at least. This version never removes any.
     pub retain: Time,
+}
+
+/// `[cri]`, read by `pullward-cri`; the agent alone does nothing with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cri {
+    /// kubelet asks here (`--container-runtime-endpoint`). Absent: there is no proxy.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
+    pub socket: Option<PathBuf>,
+    /// Services that are passed unread besides CRI's own, by their exact full name. Each is a way round.
+    #[serde(deserialize_with = "services")]
+    pub pass: Vec<String>,
+    /// The image of pods' sandboxes, where containerd does not show its own (2.x).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_image: Option<String>,
 }
 
 /// `[limits]`
@@ -408,6 +414,11 @@ impl Config {
         if self.agent.socket == self.agent.admin_socket {
             return Some(("agent", "admin_socket", "the same path as socket".to_owned()));
         }
+        if let Some(socket) = &self.cri.socket
+            && [&self.agent.socket, &self.agent.admin_socket, &self.containerd.address].contains(&socket)
+        {
+            return Some(("cri", "socket", "another socket has this path".to_owned()));
+        }
         None
     }
 }
@@ -475,6 +486,16 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
     let paths = Vec::<PathBuf>::deserialize(deserializer)?;
     paths.iter().try_for_each(|path| guard::plain(path)).map_err(de::Error::custom)?;
     Ok(paths)
+}
+
+fn services<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    match names.iter().find(|name| !crate::cri::path::may_be_passed(name)) {
+        Some(name) => {
+            Err(de::Error::custom(format!("{name:?}: a service's full name, such as vendor.v1.Service")))
+        }
+        None => Ok(names),
+    }
 }
 
 fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -9,7 +9,9 @@
 
 mod attested;
 pub mod clerk;
+pub mod credentials;
 mod explain;
+mod receipted;
 mod resolve;
 pub mod session;
 mod summary;
@@ -36,9 +38,10 @@ use crate::receipt::store::Receipts;
 use crate::registry::{Client, source::RegistrySource};
 use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
-use crate::verdict::{Place, Verdict};
+use crate::verdict::{Hook, Place, Verdict};
 
 use clerk::{ConditionRow, KeepStatements, NotedStatement};
+use credentials::PullCredentials;
 use session::{Event, FailedSource, FailureKind, Session, Subject, Taken};
 
 /// What a hook or a person asks: may this image be used here?
@@ -326,24 +329,79 @@ impl Engine {
     }
 }
 
-impl Judge for Engine {
-    fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+impl Engine {
+    /// The same engine, asking only what is on this node: containers start without a network.
+    fn on_this_node(&self) -> Self {
+        let sources = self.sources.iter().filter(|source| source.is_store()).cloned().collect();
+        Self { sources, ..self.clone() }
+    }
+
+    /// The same engine, showing a registry what kubelet has for it.
+    #[cfg(feature = "network")]
+    fn with_credentials(&self, question: &Question, credentials: &PullCredentials) -> Self {
+        // What is no reference is refused by whoever resolves it.
+        let Ok(reference) = Reference::parse(&question.reference) else { return self.clone() };
+        let source = |source: &ConfiguredSource| match source {
+            ConfiguredSource::Registry(client) => {
+                let client = client.with_credentials(credentials.of_host(reference.host()));
+                ConfiguredSource::Registry(Arc::new(client))
+            }
+            local => local.clone(),
+        };
+        Self { sources: self.sources.iter().map(source).collect(), ..self.clone() }
+    }
+
+    /// Without network code there is nobody to show them to.
+    #[cfg(not(feature = "network"))]
+    fn with_credentials(&self, _: &Question, _: &PullCredentials) -> Self {
+        self.clone()
+    }
+
+    fn answer(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
         let time = wall_clock().max(trust.clock_floor);
         let started = Instant::now();
-        match self.resolve(question, time, deadline) {
-            Ok(mut subject) => {
-                let receipts = self.receipts.as_deref();
-                subject.allowed_at =
-                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
-                let believed = Believed::Bundle(trust);
-                let verdict = self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
-                if let Some(receipts) = receipts {
-                    receipts.remember(&verdict);
-                }
-                verdict
+        let mut subject = match self.resolve(question, time, deadline) {
+            Ok(subject) => subject,
+            Err(failure) => {
+                return failure.verdict(Some(Believed::Bundle(trust)), question, time, started);
             }
-            Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
+        };
+        let receipts = self.receipts.as_deref();
+        let receipt = receipts.and_then(|receipts| receipts.find(&subject.digest, &subject.name));
+        if let Some(receipt) = &receipt {
+            if let Some(mut verdict) = receipted::verdict(trust, &subject, receipt) {
+                verdict.elapsed_us = elapsed_us(started);
+                return verdict;
+            }
+            subject.allowed_at = receipt.first_allowed();
         }
+        let verdict = self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded);
+        // A person who asks has pulled nothing.
+        if question.place.hook != Hook::Cli
+            && let Some(receipts) = receipts
+        {
+            receipts.remember(&verdict);
+        }
+        verdict
+    }
+}
+
+impl Judge for Engine {
+    fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        match question.place.hook {
+            Hook::CriCreate => self.on_this_node().answer(trust, question, deadline),
+            _ => self.answer(trust, question, deadline),
+        }
+    }
+
+    fn judge_pull(
+        &self,
+        trust: &InstalledTrust,
+        question: &Question,
+        credentials: &PullCredentials,
+        deadline: Instant,
+    ) -> Verdict {
+        self.with_credentials(question, credentials).answer(trust, question, deadline)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod condition;
 pub mod config;
 pub mod conformance;
 pub mod containerd;
+pub mod cri;
 pub mod decide;
 pub mod doctor;
 pub mod evidence;

@@ -289,6 +289,17 @@ impl<'a> Judge<'a> {
         self.candidates.push(candidate).map_err(|_| Reason::NamespaceUnknown)
     }
 
+    /// The rules that may decide: one, or several where the namespace is not known.
+    ///
+    /// # Errors
+    /// The reason that settles the question, whatever evidence says.
+    pub fn rules(&self) -> Result<impl Iterator<Item = Rule<'a>>, Reason> {
+        match self.settled {
+            Some(reason) => Err(reason),
+            None => Ok(self.candidates.iter().filter_map(|candidate| candidate.rule)),
+        }
+    }
+
     /// Whether more evidence can change anything.
     #[must_use]
     pub fn needs(&self) -> Needs {

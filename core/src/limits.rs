@@ -513,3 +513,31 @@ pub const CONTAINERD_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Longest `#!` line that Linux executes, its line end not counted: `BINPRM_BUF_SIZE` is 256.
 pub const SHEBANG_BYTES: usize = 255;
+
+// --- CRI proxy ---------------------------------------------------------------------------------------------
+
+/// Most names under which one image is judged when it starts. Images on nodes have one to five; the number is ours.
+pub const HELD_NAMES: usize = 64;
+
+/// Largest CRI request that is judged, in bytes. A pod in etcd has at most 1.5 MiB; kubelet and containerd take 16 MiB.
+pub const CRI_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most CRI requests that are judged at a time; the next ones wait. A node that comes back after a reboot starts some
+/// hundred containers at once, and a request has some 10 KB.
+pub const CRI_JUDGED: usize = 256;
+
+/// Seconds from the start of a judged CRI request to its last byte. kubelet sends it at once.
+pub const CRI_REQUEST_SECONDS: u64 = 10;
+
+/// Most connections to the CRI socket at a time. kubelet has two, and people have a few.
+pub const CRI_CONNECTIONS: usize = 64;
+
+/// Most HTTP/2 streams of one CRI connection at a time: a probe by `exec` holds one while it runs, and a node has some
+/// hundred pods.
+pub const CRI_STREAMS: u32 = 1024;
+
+/// Largest answer of containerd about one image or about itself that the proxy reads, in bytes: kubelet's own bound.
+pub const CRI_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Seconds that the proxy waits for containerd's answer about what it holds. A node that starts answers slowly.
+pub const CRI_ANSWER_SECONDS: u64 = 30;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use pullward_core::buildkit;
 use pullward_core::judge::{
-    Admission, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
+    Admission, Decision as CoreDecision, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion,
+    Ruling, Standing,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -22,7 +23,7 @@ use super::clerk::{ConditionRow, KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
 use crate::condition;
 use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
-use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Outcome, Place, Verdict};
+use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Hook, Outcome, Place, Verdict};
 
 /// What is judged, and when and where.
 #[derive(Debug, Clone)]
@@ -341,7 +342,7 @@ impl<'a> Session<'a> {
 
     /// Closes the session.
     pub fn close(self) -> Verdict {
-        let decision = self.judge.decide();
+        let decision = when_started(self.subject, self.judge.decide());
         let mut notes = self.notes;
         if let Some(admission) = self.subject.allowed_at {
             // Age, retired keys and expired bundles look at it: who reads the verdict must see that it is there.
@@ -380,6 +381,17 @@ impl<'a> Session<'a> {
             },
         )
     }
+}
+
+/// What starts is not what is pulled: a name that a rule lets in without evidence can be given to any image that is on
+/// the node (`ctr images tag`). It counts for digests that the rule lists, and for what was pulled under it.
+fn when_started<'a>(subject: &Subject, decision: CoreDecision<'a>) -> CoreDecision<'a> {
+    let unpinned = decision.rule.is_some_and(|rule| !rule.is_pinned());
+    let starts = subject.place.hook == Hook::CriCreate && subject.allowed_at.is_none();
+    if starts && unpinned && decision.ruling == Ruling::Allow && decision.reason == Reason::AllowedByRule {
+        return CoreDecision { ruling: Ruling::Deny, reason: Reason::AllowUnpinned, ..decision };
+    }
+    decision
 }
 
 fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
