@@ -14,7 +14,9 @@ use pullward_core::limits;
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use crate::containerd::flavour::Flavour;
 use crate::guard::{self, GuardError};
+use crate::inventory::act::{OnRunning, OnUnverified};
 use crate::log::{Format, Verbosity};
 use crate::policy::is_audience;
 use crate::server::ServerLimits;
@@ -37,18 +39,20 @@ pub struct Config {
     pub registry: Registry,
     /// Evidence on disk.
     pub store: Store,
+    /// The CRI proxy, which is a program of its own.
+    pub cri: Cri,
     /// How much at a time.
     pub limits: Limits,
+    /// What is done about what containerd holds already.
+    pub inventory: Inventory,
     /// What is logged.
     pub log: Log,
     /// containerd's plugin interface.
     pub nri: Nri,
-    #[serde(skip_serializing)]
-    cri: NotYet,
+    /// The live proof of enforcement.
+    pub probe: Probe,
     #[serde(skip_serializing)]
     metrics: NotYet,
-    #[serde(skip_serializing)]
-    inventory: NotYet,
 }
 
 /// `[agent]`
@@ -91,20 +95,20 @@ pub struct Trust {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Containerd {
-    /// Which distribution's paths.
+    /// Which distribution's paths: its socket and `hosts.toml` files are the defaults of `address` and `hosts_dir`.
     pub flavour: Flavour,
     /// containerd's own socket.
     #[serde(deserialize_with = "path")]
     pub address: PathBuf,
 }
 
-/// Which distribution's paths containerd uses. This version looks at `address` alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flavour {
-    /// What `address` says.
-    #[default]
-    Auto,
+/// `[probe]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probe {
+    /// How often containerd is asked for what must be refused, 10 s to 1 d. Absent: never.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "probe_interval")]
+    pub interval: Option<Time>,
 }
 
 /// `[registry]`
@@ -140,6 +144,21 @@ pub struct Store {
     pub retain: Time,
 }
 
+/// `[cri]`, read by `pullward-cri`; the agent alone does nothing with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cri {
+    /// kubelet asks here (`--container-runtime-endpoint`). Absent: there is no proxy.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
+    pub socket: Option<PathBuf>,
+    /// Services that are passed unread besides CRI's own, by their exact full name. Each is a way round.
+    #[serde(deserialize_with = "services")]
+    pub pass: Vec<String>,
+    /// The image of pods' sandboxes, where containerd does not show its own (2.x).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_image: Option<String>,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -162,6 +181,16 @@ pub struct Limits {
     /// From the order to stop to the end, at most 60 s.
     #[serde(deserialize_with = "drain")]
     pub drain: Time,
+}
+
+/// `[inventory]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inventory {
+    /// An image that is refused, or has no name that could be judged: `report` it, or `remove` its name.
+    pub unverified: OnUnverified,
+    /// A container that runs such an image: `report` it, or `stop` it.
+    pub running: OnRunning,
 }
 
 /// `[log]`
@@ -346,13 +375,25 @@ impl Config {
             let (line, column) = position(text, offset);
             ConfigError::Wrong { path: path.to_path_buf(), line, column, message }
         };
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             wrong(offset, error.message().trim().replace('\n', ", "))
         })?;
+        config.fill_in(|section, key| find(text, section, key) != 0);
         match config.contradiction() {
             None => Ok(config),
             Some((section, key, message)) => Err(wrong(find(text, section, key), message)),
+        }
+    }
+
+    /// A flavour's own places, where nothing is `said` of them.
+    fn fill_in(&mut self, said: impl Fn(&str, &str) -> bool) {
+        let layout = self.containerd.flavour.layout();
+        if !said("containerd", "address") {
+            self.containerd.address = layout.socket.into();
+        }
+        if !said("registry", "hosts_dir") {
+            self.registry.hosts_dir = layout.certs_d.into();
         }
     }
 
@@ -389,6 +430,11 @@ impl Config {
         }
         if self.agent.socket == self.agent.admin_socket {
             return Some(("agent", "admin_socket", "the same path as socket".to_owned()));
+        }
+        if let Some(socket) = &self.cri.socket
+            && [&self.agent.socket, &self.agent.admin_socket, &self.containerd.address].contains(&socket)
+        {
+            return Some(("cri", "socket", "another socket has this path".to_owned()));
         }
         None
     }
@@ -459,6 +505,16 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
     Ok(paths)
 }
 
+fn services<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    match names.iter().find(|name| !crate::cri::path::may_be_passed(name)) {
+        Some(name) => {
+            Err(de::Error::custom(format!("{name:?}: a service's full name, such as vendor.v1.Service")))
+        }
+        None => Ok(names),
+    }
+}
+
 fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let audience = String::deserialize(deserializer)?;
     // The builder's own rule: a node with any other name could never be given a bundle.
@@ -500,6 +556,11 @@ fn inflight_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 
 fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     between(deserializer, Time(Duration::from_secs(1)), Time(Duration::from_secs(limits::VERDICT_SECONDS)))
+}
+
+fn probe_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let (least, most) = (Time(Duration::from_secs(10)), Time(Duration::from_secs(86_400)));
+    between(deserializer, least, most).map(Some)
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {

@@ -9,7 +9,9 @@
 
 mod attested;
 pub mod clerk;
+pub mod credentials;
 mod explain;
+mod receipted;
 mod resolve;
 pub mod session;
 mod summary;
@@ -26,7 +28,7 @@ use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
 use crate::containerd::source::ContainerdSource;
-use crate::evidence::inflight::Inflight;
+use crate::evidence::inflight::{Inflight, Room};
 use crate::evidence::layout::Layout;
 use crate::evidence::{
     Attached, Budget, EvidenceSource, Flow, Found, Question as EvidenceQuestion, SourceError, Wanted,
@@ -36,10 +38,11 @@ use crate::receipt::store::Receipts;
 use crate::registry::{Client, source::RegistrySource};
 use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
-use crate::verdict::{Place, Verdict};
+use crate::verdict::{Hook, Place, Verdict};
 
-use clerk::{KeepStatements, NotedStatement};
-use session::{Event, FailedSource, FailureKind, Session, Subject};
+use clerk::{ConditionRow, KeepStatements, NotedStatement};
+use credentials::PullCredentials;
+use session::{Event, FailedSource, FailureKind, Session, Subject, Taken};
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +126,9 @@ pub struct Engine {
 pub trait EventLog {
     /// Takes one event, in the order in which the session saw it.
     fn note(&mut self, event: &Event);
+
+    /// Takes the conditions that were asked, each with its answer, once everything was read.
+    fn answered(&mut self, answers: &[ConditionRow]);
 }
 
 /// Keeps nothing.
@@ -131,6 +137,8 @@ pub struct Unrecorded;
 
 impl EventLog for Unrecorded {
     fn note(&mut self, _: &Event) {}
+
+    fn answered(&mut self, _: &[ConditionRow]) {}
 }
 
 impl Engine {
@@ -163,6 +171,7 @@ impl Engine {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
         self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        log.answered(session.conditions());
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -195,7 +204,9 @@ impl Engine {
     ) -> Verdict {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        given.into_iter().for_each(|found| session.take(&Event::Found(found)));
+        for found in given {
+            session.take(Event::Found(found));
+        }
         self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
@@ -260,8 +271,10 @@ impl Engine {
             let detail = "no source of evidence is configured".to_owned();
             let event = Event::Failed(FailedSource { kind: FailureKind::Unreachable, detail });
             log.note(&event);
-            session.take(&event);
+            session.take(event);
         }
+        // Given back with the session, which holds what it is for.
+        let mut rooms = Vec::new();
         for source in &self.sources {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
@@ -273,7 +286,13 @@ impl Engine {
                 source.visit(asked, &mut budget, &mut |found| {
                     let event = Event::Found(found);
                     log.note(&event);
-                    session.take(&event);
+                    if let Taken::Held(bytes) = session.take(event)
+                        && let Err(failure) = self.hold(bytes, &mut rooms)
+                    {
+                        let event = Event::Failed(failure);
+                        log.note(&event);
+                        session.take(event);
+                    }
                     // All of a source is read: what comes first must not decide.
                     Flow::Continue
                 })
@@ -283,31 +302,106 @@ impl Engine {
             }
             for event in Event::after_visit(visited) {
                 log.note(&event);
-                session.take(&event);
+                session.take(event);
             }
         }
         others
+    }
+
+    /// Counts what a session holds among what all verdicts may have in memory. Waiting for room would be waiting for
+    /// verdicts that wait for this one's, so without room the report is let go, and the verdict says that it could not
+    /// be decided.
+    fn hold(&self, bytes: u64, rooms: &mut Vec<Room>) -> Result<(), FailedSource> {
+        let Some(inflight) = &self.inflight else { return Ok(()) };
+        match inflight.hold(bytes) {
+            Some(room) => {
+                rooms.push(room);
+                Ok(())
+            }
+            None => Err(FailedSource {
+                kind: FailureKind::NoRoom,
+                detail: format!(
+                    "there is no room in memory to hold a report of {bytes} bytes until a VEX statement is read; \
+                     raise [limits] inflight_bytes if it repeats"
+                ),
+            }),
+        }
+    }
+}
+
+impl Engine {
+    /// The same engine, asking only what is on this node: containers start without a network.
+    fn on_this_node(&self) -> Self {
+        let sources = self.sources.iter().filter(|source| source.is_store()).cloned().collect();
+        Self { sources, ..self.clone() }
+    }
+
+    /// The same engine, showing a registry what kubelet has for it.
+    #[cfg(feature = "network")]
+    fn with_credentials(&self, question: &Question, credentials: &PullCredentials) -> Self {
+        // What is no reference is refused by whoever resolves it.
+        let Ok(reference) = Reference::parse(&question.reference) else { return self.clone() };
+        let source = |source: &ConfiguredSource| match source {
+            ConfiguredSource::Registry(client) => {
+                let client = client.with_credentials(credentials.of_host(reference.host()));
+                ConfiguredSource::Registry(Arc::new(client))
+            }
+            local => local.clone(),
+        };
+        Self { sources: self.sources.iter().map(source).collect(), ..self.clone() }
+    }
+
+    /// Without network code there is nobody to show them to.
+    #[cfg(not(feature = "network"))]
+    fn with_credentials(&self, _: &Question, _: &PullCredentials) -> Self {
+        self.clone()
+    }
+
+    fn answer(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock().max(trust.clock_floor);
+        let started = Instant::now();
+        let mut subject = match self.resolve(question, time, deadline) {
+            Ok(subject) => subject,
+            Err(failure) => {
+                return failure.verdict(Some(Believed::Bundle(trust)), question, time, started);
+            }
+        };
+        let receipts = self.receipts.as_deref();
+        let receipt = receipts.and_then(|receipts| receipts.find(&subject.digest, &subject.name));
+        if let Some(receipt) = &receipt {
+            if let Some(mut verdict) = receipted::verdict(trust, &subject, receipt) {
+                verdict.elapsed_us = elapsed_us(started);
+                return verdict;
+            }
+            subject.allowed_at = receipt.first_allowed();
+        }
+        let verdict = self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded);
+        // A person who asks has pulled nothing.
+        if question.place.hook != Hook::Cli
+            && let Some(receipts) = receipts
+        {
+            receipts.remember(&verdict);
+        }
+        verdict
     }
 }
 
 impl Judge for Engine {
     fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
-        let time = wall_clock().max(trust.clock_floor);
-        let started = Instant::now();
-        match self.resolve(question, time, deadline) {
-            Ok(mut subject) => {
-                let receipts = self.receipts.as_deref();
-                subject.allowed_at =
-                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
-                let believed = Believed::Bundle(trust);
-                let verdict = self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
-                if let Some(receipts) = receipts {
-                    receipts.remember(&verdict);
-                }
-                verdict
-            }
-            Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
+        match question.place.hook {
+            Hook::CriCreate => self.on_this_node().answer(trust, question, deadline),
+            _ => self.answer(trust, question, deadline),
         }
+    }
+
+    fn judge_pull(
+        &self,
+        trust: &InstalledTrust,
+        question: &Question,
+        credentials: &PullCredentials,
+        deadline: Instant,
+    ) -> Verdict {
+        self.with_credentials(question, credentials).answer(trust, question, deadline)
     }
 }
 

@@ -16,6 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::guard::{self, GuardError};
+use crate::inventory::act::Acts;
+use crate::inventory::judge::AgentVerdicts;
+use crate::inventory::survey::Survey;
+use crate::inventory::watch::Watch;
 use crate::notify::{self, Notifier};
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
@@ -106,12 +110,17 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
     let limits = config.limits.server();
+    let judgements = Arc::new(Judgements::new(judge, Arc::clone(&trust), limits));
+    let verdicts = AgentVerdicts::new(Arc::clone(&judgements), Arc::clone(&trust), platform());
+    let acts = Acts::new(config.inventory.unverified, config.inventory.running);
+    let watch = Arc::new(Watch::new(config.containerd.address.clone(), Survey::new(verdicts, acts)));
     let server = Server {
         verify: UnixListener::from_std(verify.listener).map_err(system("verify socket"))?,
         admin: UnixListener::from_std(admin.listener).map_err(system("admin socket"))?,
         group: config.agent.socket_gid,
-        judgements: Arc::new(Judgements::new(judge, Arc::clone(&trust), limits)),
+        judgements,
         trust: Arc::clone(&trust),
+        watch: Some(Arc::clone(&watch)),
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());
@@ -148,6 +157,8 @@ async fn serve(
             }
         }
     });
+    // containerd need not be there yet: it has its own loop, and the agent is ready without it.
+    let inventory = tokio::spawn(watch.run());
     let drained = server
         .serve(platform(), async {
             tokio::select! {
@@ -160,6 +171,7 @@ async fn serve(
         .await;
     reloads.abort();
     watchdog.abort();
+    inventory.abort();
     match drained {
         Drained::Whole => tracing::info!("stopped"),
         Drained::CutOff => tracing::warn!("stopped: some requests were cut off and are denied"),

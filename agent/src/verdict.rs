@@ -54,6 +54,8 @@ pub enum Hook {
     CriPull,
     /// The CRI proxy at `CreateContainer`.
     CriCreate,
+    /// The agent's own look at what containerd holds.
+    Inventory,
 }
 
 /// The trust bundle that was used.
@@ -101,6 +103,9 @@ pub struct EvidenceRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequirementRow {
+    /// The rule that asks for it. Empty in verdicts that were recorded before this was told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// The predicate types that it asks for, any of them.
     pub types: Vec<String>,
     /// The authorities whose attestations count; `image` among them where the image's own signature does.

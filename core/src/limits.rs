@@ -508,6 +508,9 @@ pub const PENDING_RESETS: usize = 20;
 /// Largest configuration file, in bytes. A complete one has 2 KB.
 pub const CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// Largest containerd configuration that is read, in bytes, each file and a dump of all. A dump has 20 KB.
+pub const CONTAINERD_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Longest `#!` line that Linux executes, its line end not counted: `BINPRM_BUF_SIZE` is 256.
 pub const SHEBANG_BYTES: usize = 255;
 

@@ -205,6 +205,16 @@ reasons! {
     TrustExpired = "trust-expired", Deny, "install a current trust bundle (pullward trust install)";
     /// a rule for some namespaces decides, and this hook is not told the namespace
     NamespaceUnknown = "namespace-unknown", Deny, "pull through a hook that knows the namespace, or make the rule independent of it";
+    /// a rule lets this name in without evidence when it is pulled, and nothing shows that this digest was pulled under it
+    AllowUnpinned = "allow-unpinned", Deny, "pull the image by this name through pullward, or list its digest in the rule (digests = [...])";
+    /// no image with this name or id is on this node
+    ImageAbsent = "image-absent", Error, "pull it";
+    /// containerd holds another digest under the name than the one that was judged
+    PulledOther = "pulled-other", Deny, "pull again; if it repeats, the registry answers differently each time";
+    /// the request to the CRI proxy is not one that it can judge
+    RequestUnreadable = "request-unreadable", Error, "check the versions of kubelet and pullward";
+    /// containerd does not answer
+    RuntimeUnreachable = "runtime-unreachable", Error, "start it (systemctl start containerd), and check [containerd] address";
     /// the rule asks for something that this version cannot check
     RequirementUnsupported = "requirement-unsupported", Deny, "update pullward on this node, or take the requirement out of the policy";
 

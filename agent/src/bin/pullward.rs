@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, attestation, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{agent, attestation, audit, doctor, policy, replay, setup, status, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -40,7 +40,9 @@ enum Command {
     Agent(Agent),
     Trust(trust::TrustArgs),
     Policy(policy::PolicyArgs),
+    Audit(audit::Audit),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Setup(setup::Setup),
 }
 
@@ -62,7 +64,9 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
         Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),
         Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
+        Command::Audit(arguments) => audit::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.
         Command::Agent(arguments) => {

@@ -17,7 +17,7 @@ use pullward_core::verdict::Reason;
 
 use crate::config::{self, Config};
 use crate::decide::session::Subject;
-use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unresolved, wall_clock};
+use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unrecorded, Unresolved, wall_clock};
 use crate::evidence::Source;
 use crate::evidence::layout::Layout;
 use crate::evidence::oci_target::OciTarget;
@@ -323,6 +323,28 @@ impl Judging {
         let subject = self.engine.resolve(&question, time, deadline);
         let subject = subject.and_then(|subject| self.check_tag(subject, &question, deadline));
         Ok(Asked { question, subject, engine: self.engine.clone(), deadline, time })
+    }
+
+    /// Judges a name with the digest that somebody has resolved it to.
+    pub fn judge_known(&self, name: &str, digest: &str) -> Verdict {
+        let time = match &self.trust {
+            HeldTrust::Bundle { trust, .. } => wall_clock().max(trust.clock_floor),
+            HeldTrust::Key { .. } => wall_clock(),
+        };
+        let started = Instant::now();
+        let deadline = started + PATIENCE;
+        let question = Question {
+            reference: name.to_owned(),
+            digest: Some(digest.to_owned()),
+            media_type: None,
+            place: Place { hook: Hook::Inventory, containerd_namespace: None, pod_namespace: None },
+            platform: self.platform.clone(),
+        };
+        let believed = self.trust.believed();
+        match self.engine.resolve(&question, time, deadline) {
+            Ok(subject) => self.engine.judge_subject(believed, &subject, deadline, &mut Unrecorded),
+            Err(unresolved) => unresolved.verdict(Some(believed), &question, time, started),
+        }
     }
 
     /// Where a tag was asked for and a digest given beside it, both have to be the same image. A tag that nobody can be

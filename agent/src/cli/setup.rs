@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use pullward_core::limits::CONTAINERD_CONFIG_BYTES;
 
 use crate::config::{self, Config};
 use crate::containerd::bypass::{self, Finding, Severity};
@@ -14,9 +15,6 @@ use crate::containerd::wrapper::{NAME, PACKAGED_VERIFIER, Wrapper};
 
 /// containerd's configuration where nobody says otherwise.
 const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
-
-/// Largest containerd configuration that is read, in bytes. A dump has 20 KB.
-const CONTAINERD_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Connects pullward to what runs on this node.
 #[derive(Debug, Clone, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use pullward_core::time::UnixTime;
-use pullward_proto::v1::{StatusResponse, TrustState};
+use pullward_proto::v1::{InventoryState, StatusResponse, TrustState};
 use serde::Serialize;
 
 use super::admin;
@@ -102,6 +102,21 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
             format!("the clock is behind {floor}, which has passed already: check the clock"),
         );
     }
+    if let Some(inventory) = &status.inventory {
+        let unverified = inventory.denied.saturating_add(inventory.unverifiable);
+        if inventory.running_unverified > 0 {
+            add(
+                "unverified-running",
+                format!(
+                    "{} container(s) run an unverified image: see pullward audit",
+                    inventory.running_unverified
+                ),
+            );
+        }
+        if unverified > 0 {
+            add("unverified-images", format!("{unverified} image(s) are unverified: see pullward audit"));
+        }
+    }
     problems
 }
 
@@ -144,7 +159,36 @@ fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
     for row in &status.denied {
         writeln!(out, "  {:>8}  {}", row.count, printable(&row.reason, 100))?;
     }
+    if let Some(inventory) = &status.inventory {
+        inventory_text(inventory, out)?;
+    }
     Ok(())
+}
+
+fn inventory_text(inventory: &InventoryState, out: &mut dyn Write) -> io::Result<()> {
+    let link = if inventory.connected {
+        "watched".to_owned()
+    } else {
+        format!("not watched: {}", printable(&inventory.trouble, 300))
+    };
+    writeln!(
+        out,
+        "inventory: {link}; {} images: {} allowed, {} by audit only, {} denied, {} unverifiable, {} undecided, \
+         {} of evidence; {} removed",
+        inventory.images,
+        inventory.allowed,
+        inventory.audited,
+        inventory.denied,
+        inventory.unverifiable,
+        inventory.undecided,
+        inventory.evidence,
+        inventory.removed
+    )?;
+    writeln!(
+        out,
+        "running: {} containers, {} of them of unverified images; {} stopped",
+        inventory.running, inventory.running_unverified, inventory.stopped
+    )
 }
 
 /// Days, hours, minutes or seconds: the largest that fits.
@@ -169,6 +213,7 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         reload_failures: u64,
         clock_floor: Option<String>,
         verdicts: Verdicts,
+        inventory: Option<Inventory>,
     }
     #[derive(Serialize)]
     struct Row {
@@ -200,6 +245,43 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         waiting: u32,
         joined: u64,
     }
+    #[derive(Serialize)]
+    struct Inventory {
+        connected: bool,
+        trouble: Option<String>,
+        connections: u64,
+        events: u64,
+        lists: u64,
+        images: u64,
+        allowed: u64,
+        audited: u64,
+        denied: u64,
+        undecided: u64,
+        unverifiable: u64,
+        evidence: u64,
+        running: u64,
+        running_unverified: u64,
+        removed: u64,
+        stopped: u64,
+    }
+    let inventory = |state: &InventoryState| Inventory {
+        connected: state.connected,
+        trouble: (!state.trouble.is_empty()).then(|| state.trouble.clone()),
+        connections: state.connections,
+        events: state.events,
+        lists: state.lists,
+        images: state.images,
+        allowed: state.allowed,
+        audited: state.audited,
+        denied: state.denied,
+        undecided: state.undecided,
+        unverifiable: state.unverifiable,
+        evidence: state.evidence,
+        running: state.running,
+        running_unverified: state.running_unverified,
+        removed: state.removed,
+        stopped: state.stopped,
+    };
     let time = |seconds| UnixTime(seconds).to_string();
     let trust = |trust: &TrustState| Trust {
         version: trust.version,
@@ -230,6 +312,7 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
             waiting: status.waiting,
             joined: status.joined,
         },
+        inventory: status.inventory.as_ref().map(inventory),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
@@ -237,7 +320,7 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
 
 #[cfg(test)]
 mod tests {
-    use pullward_proto::v1::{ReloadFailure, StatusResponse, TrustState};
+    use pullward_proto::v1::{InventoryState, ReloadFailure, StatusResponse, TrustState};
 
     use super::problems;
 
@@ -263,6 +346,21 @@ mod tests {
         assert_eq!(codes(&StatusResponse { now: 50, clock_floor: 0, ..status() }), ["clock-behind"]);
         let failure = Some(ReloadFailure::default());
         assert_eq!(codes(&StatusResponse { last_reload_failure: failure, ..status() }), ["reload-failed"]);
+    }
+
+    #[test]
+    fn what_is_unverified_is_a_problem_and_a_containerd_that_is_not_there_is_none() {
+        let with = |inventory| StatusResponse { inventory: Some(inventory), ..status() };
+        assert_eq!(codes(&with(InventoryState { undecided: 1, evidence: 1, ..Default::default() })), [""; 0]);
+        assert_eq!(codes(&with(InventoryState { denied: 1, ..Default::default() })), ["unverified-images"]);
+        assert_eq!(
+            codes(&with(InventoryState { unverifiable: 1, ..Default::default() })),
+            ["unverified-images"]
+        );
+        assert_eq!(
+            codes(&with(InventoryState { running_unverified: 1, ..Default::default() })),
+            ["unverified-running"]
+        );
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub mod source;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -138,7 +139,7 @@ pub enum Which<'a> {
 
 /// A client. It is shared between threads; connections are kept and used again.
 pub struct Client {
-    connections: Connections,
+    connections: Arc<Connections>,
     plain_http: Vec<String>,
     tls: Vec<String>,
     credentials: Credentials,
@@ -166,13 +167,27 @@ impl Client {
             None => None,
         };
         Ok(Self {
-            connections: Connections::new(settings.ca_file, proxy, settings.no_proxy),
+            connections: Arc::new(Connections::new(settings.ca_file, proxy, settings.no_proxy)),
             plain_http: settings.plain_http,
             tls: settings.tls,
             credentials: settings.credentials,
             answers: Answers::default(),
             requests: AtomicU64::new(0),
         })
+    }
+
+    /// A client with these credentials before its own, for one verdict: connections are shared, and what answered a
+    /// challenge is not, so that nobody is let in by somebody else's password.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self {
+            connections: Arc::clone(&self.connections),
+            plain_http: self.plain_http.clone(),
+            tls: self.tls.clone(),
+            credentials: credentials.or(self.credentials.clone()),
+            answers: Answers::default(),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// How many HTTP requests were sent since the client was made, those for tokens, redirects and retries included.

@@ -11,6 +11,7 @@ use pullward_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::inventory::watch::AgentWatch;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::wire::{self, Completeness};
@@ -21,15 +22,21 @@ use crate::verdict::Hook;
 pub struct AdminService {
     judgements: Arc<Judgements>,
     trust: Arc<TrustHolder>,
+    watch: Option<Arc<AgentWatch>>,
     platform: String,
     started: UnixTime,
 }
 
 impl AdminService {
-    /// Answers about `judgements` and `trust`; the agent's start is now.
+    /// Answers about `judgements`, `trust` and what `watch` has seen; the agent's start is now.
     #[must_use]
-    pub fn new(judgements: Arc<Judgements>, trust: Arc<TrustHolder>, platform: String) -> Self {
-        Self { judgements, trust, platform, started: now() }
+    pub fn new(
+        judgements: Arc<Judgements>,
+        trust: Arc<TrustHolder>,
+        watch: Option<Arc<AgentWatch>>,
+        platform: String,
+    ) -> Self {
+        Self { judgements, trust, watch, platform, started: now() }
     }
 }
 
@@ -55,6 +62,7 @@ impl Admin for AdminService {
             running: count(self.judgements.running()),
             waiting: count(self.judgements.waiting()),
             joined: tally.joined(),
+            inventory: self.watch.as_deref().map(wire::inventory_state),
         }))
     }
 

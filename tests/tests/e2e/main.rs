@@ -18,6 +18,7 @@
 mod age;
 mod attestations;
 mod buildkit;
+mod doctor;
 mod faults;
 mod floods;
 mod formats;
