@@ -37,22 +37,20 @@ impl Store {
     /// # Errors
     /// [`Refusal::Store`].
     pub async fn names(&mut self, image: &str) -> Result<Vec<HeldName>, Refusal> {
-        let refused = |detail: String| Refusal::Store { image: printable(image, 300), detail };
-        if self.client.is_none() {
-            self.client =
-                Some(Client::connect(&self.address).await.map_err(|error| refused(error.to_string()))?);
+        let refused =
+            |error: Lookup| Refusal::Store { image: printable(image, 300), detail: error.to_string() };
+        if let Some(client) = self.client.take() {
+            let looked = look_up(&client, image).await;
+            if !matches!(looked, Err(Lookup::Client(_))) {
+                self.client = Some(client);
+                return looked.map_err(refused);
+            }
         }
-        let client = self.client.as_ref().ok_or_else(|| refused("no connection".to_owned()))?;
-        let looked = if Digest::parse(image).is_ok() {
-            by_id(client, image).await
-        } else {
-            by_name(client, image).await
-        };
-        if let Err(Lookup::Client(ClientError::Unreachable(_) | ClientError::Slow(_))) = looked {
-            // The next container gets a new connection: containerd may have been restarted.
-            self.client = None;
-        }
-        looked.map_err(|error| refused(error.to_string()))
+        // The first question, or containerd was restarted since the last one: that connection is gone.
+        let client = Client::connect(&self.address).await.map_err(|error| refused(error.into()))?;
+        let looked = look_up(&client, image).await;
+        self.client = Some(client);
+        looked.map_err(refused)
     }
 }
 
@@ -69,6 +67,10 @@ enum Lookup {
     NoReference,
     #[error("more than {HELD_NAMES} references lead to this image")]
     TooMany,
+}
+
+async fn look_up(client: &Client, image: &str) -> Result<Vec<HeldName>, Lookup> {
+    if Digest::parse(image).is_ok() { by_id(client, image).await } else { by_name(client, image).await }
 }
 
 async fn by_name(client: &Client, image: &str) -> Result<Vec<HeldName>, Lookup> {
