@@ -183,6 +183,8 @@ reasons! {
     PlatformMissing = "platform-missing", Deny, "attest the provenance of every platform that the image has";
     /// the image contains a package that the rule denies
     PackageDenied = "package-denied", Deny, "build without the package";
+    /// the document lists no package, so that it does not say that one is not there
+    PackagesMissing = "packages-missing", Deny, "make the list with a tool that looks into this very image (syft, trivy), and attest it; if there is nothing to list, take packages out of the policy";
     /// the image contains a package under a licence that the rule denies
     LicenseDenied = "license-denied", Deny, "build without the package";
     /// the rule's condition is not met

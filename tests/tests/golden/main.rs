@@ -90,6 +90,7 @@ const REASONS_OF_CORE: [Reason; 58] = [
     Reason::ConditionEngineAbsent,
     Reason::PackageDenied,
     Reason::LicenseDenied,
+    Reason::PackagesMissing,
 ];
 
 #[test]
