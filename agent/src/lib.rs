@@ -13,6 +13,7 @@ pub mod hook;
 pub mod log;
 pub mod notify;
 pub mod policy;
+pub mod probe;
 pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]

@@ -17,6 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Config;
 use crate::guard::{self, GuardError};
 use crate::notify::{self, Notifier};
+use crate::probe::Probe;
+use crate::probe::answer::{ProbingJudge, Rounds};
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
 use crate::server::trust::{Held, TrustFailure, TrustHolder, TrustSource};
@@ -106,12 +108,19 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
     let limits = config.limits.server();
+    let probe = config.probe.interval.map(|interval| Arc::new(Probe::new(interval.0)));
+    let rounds = Arc::new(Rounds::default());
+    let judge: Arc<dyn Judge> = match &probe {
+        Some(_) => Arc::new(ProbingJudge { judge, rounds: Arc::clone(&rounds) }),
+        None => judge,
+    };
     let server = Server {
         verify: UnixListener::from_std(verify.listener).map_err(system("verify socket"))?,
         admin: UnixListener::from_std(admin.listener).map_err(system("admin socket"))?,
         group: config.agent.socket_gid,
         judgements: Arc::new(Judgements::new(judge, Arc::clone(&trust), limits)),
         trust: Arc::clone(&trust),
+        probe: probe.clone(),
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());
@@ -148,6 +157,7 @@ async fn serve(
             }
         }
     });
+    let probing = probe.map(|probe| tokio::spawn(probe.run(config.clone(), Arc::clone(&rounds), platform())));
     let drained = server
         .serve(platform(), async {
             tokio::select! {
@@ -159,6 +169,9 @@ async fn serve(
         })
         .await;
     reloads.abort();
+    if let Some(probing) = probing {
+        probing.abort();
+    }
     watchdog.abort();
     match drained {
         Drained::Whole => tracing::info!("stopped"),
