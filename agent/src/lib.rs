@@ -16,6 +16,7 @@ pub mod log;
 pub mod notify;
 pub mod nri;
 pub mod policy;
+pub mod probe;
 pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]

@@ -21,6 +21,8 @@ use crate::inventory::judge::AgentVerdicts;
 use crate::inventory::survey::Survey;
 use crate::inventory::watch::Watch;
 use crate::notify::{self, Notifier};
+use crate::probe::Probe;
+use crate::probe::answer::{ProbingJudge, Rounds};
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
 use crate::server::trust::{Held, TrustFailure, TrustHolder, TrustSource};
@@ -110,6 +112,12 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
     let limits = config.limits.server();
+    let probe = config.probe.interval.map(|interval| Arc::new(Probe::new(interval.0)));
+    let rounds = Arc::new(Rounds::default());
+    let judge: Arc<dyn Judge> = match &probe {
+        Some(_) => Arc::new(ProbingJudge { judge, rounds: Arc::clone(&rounds) }),
+        None => judge,
+    };
     let judgements = Arc::new(Judgements::new(judge, Arc::clone(&trust), limits));
     let verdicts = AgentVerdicts::new(Arc::clone(&judgements), Arc::clone(&trust), platform());
     let acts = Acts::new(config.inventory.unverified, config.inventory.running);
@@ -121,6 +129,7 @@ async fn serve(
         judgements,
         trust: Arc::clone(&trust),
         watch: Some(Arc::clone(&watch)),
+        probe: probe.clone(),
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());
@@ -159,6 +168,7 @@ async fn serve(
     });
     // containerd need not be there yet: it has its own loop, and the agent is ready without it.
     let inventory = tokio::spawn(watch.run());
+    let probing = probe.map(|probe| tokio::spawn(probe.run(config.clone(), Arc::clone(&rounds), platform())));
     let drained = server
         .serve(platform(), async {
             tokio::select! {
@@ -170,6 +180,9 @@ async fn serve(
         })
         .await;
     reloads.abort();
+    if let Some(probing) = probing {
+        probing.abort();
+    }
     watchdog.abort();
     inventory.abort();
     match drained {

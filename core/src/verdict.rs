@@ -57,6 +57,8 @@ reasons! {
     /// a rule with mode allow matches
     AllowedByRule = "allowed-by-rule", Allow, "nothing to do";
 
+    /// the agent's own probe, an image that must be refused
+    ProbeRefused = "probe", Deny, "nothing to do: it proves that refusals work";
     /// a rule with mode deny matches
     DeniedByRule = "denied-by-rule", Deny, "use another image, or ask the owner of the policy to change the rule";
     /// no rule of the policy matches this reference

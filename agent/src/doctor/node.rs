@@ -157,7 +157,9 @@ fn agent(scope: &Scope<'_>, status: &StatusResponse, findings: &mut Vec<Finding>
             "reload-failed" => (Code::ReloadFailed, "mend what it says, then pullward trust install FILE"),
             "clock-behind" => (Code::ClockBehind, "set the clock, by NTP for instance"),
             "probe-not-refused" => (Code::ProbeNotRefused, "close the ways that this report names"),
-            "probe-failed" => (Code::ProbeFailed, "mend what it says; the agent tries again by itself"),
+            "probe-failed" | "probe-pending" => {
+                (Code::ProbeFailed, "mend what it says; the agent tries again by itself")
+            }
             // A problem that this list does not know yet is not known to be harmless.
             _ => (Code::AgentUnreachable, "pullward status"),
         };

@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use pullward_tests::{Containerd, ContainerdVersion, Error, Image, Settings, policy_for, ran};
+use pullward_tests::{Containerd, ContainerdVersion, Error, Image, Settings, policy_for, ran, wait_until};
 use serde_json::Value;
 
 use crate::stage::{Ground, Outcome, Scene, refused};
@@ -112,10 +113,19 @@ fn mode(path: &Path, mode: u32) {
 #[test]
 fn a_clean_node_has_no_finding_and_says_what_it_looked_at() -> Outcome {
     let Some(ground) = Ground::at_hand_as_root("e2e::doctor-clean")? else { return Ok(()) };
-    let ward = Ward::clean(&ground)?;
+    let mut ward = Ward::clean(&ground)?;
     ward.containerd.cri()?.pull(&ward.scene.tag())?;
     ward.finds(0, &[])?;
-    let (_, report) = ward.doctor(&[])?;
+    assert!(ward.doctor(&[])?.1.to_string().contains("probe-off"));
+    let address = ward.containerd.socket().display().to_string();
+    ward.scene.node.configure(&format!("[containerd]\naddress = '{address}'\n[probe]\ninterval = '1h'"));
+    ward.scene.node.start()?;
+    wait_until("a proof", Duration::from_secs(60), || {
+        ward.scene.node.status().is_ok_and(|status| status["probe"]["outcome"] == "proven")
+    })?;
+    let (exit, report) = ward.doctor(&[])?;
+    assert_eq!(exit, 0, "{report:#}");
+    assert!(!report.to_string().contains("probe-"), "{report:#}");
     assert_eq!(report["schema"], "pullward/doctor/v1");
     assert_eq!(report["flavour"], "debian");
     let looked: Vec<&str> =
@@ -317,7 +327,7 @@ fn what_the_configuration_says_of_the_plugin_is_found() -> Outcome {
     ward.finds(1, &["config-writable"])?;
     mode(&config, 0o644);
     // A full second later: that is how exactly the kernel dates a process.
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    let later = std::time::SystemTime::now() + Duration::from_secs(2);
     fs::File::options().write(true).open(&config).unwrap().set_modified(later).unwrap();
     ward.finds(2, &["restart-pending"])?;
     // What cannot be read is not fine.

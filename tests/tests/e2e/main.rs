@@ -26,6 +26,7 @@ mod load;
 mod offline;
 mod oracle;
 mod page;
+mod probe;
 mod pulls;
 mod shown;
 mod stage;
