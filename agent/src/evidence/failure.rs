@@ -138,6 +138,17 @@ pub enum SourceError {
         /// The source.
         source_name: Source,
     },
+    /// The deadline of the verdict passed, and the fetch goes on without it.
+    #[error(
+        "{source_name}: the deadline passed before everything was read; the fetch goes on in the background for up to \
+         {seconds} s, and a retry is answered from what it brings"
+    )]
+    Fetching {
+        /// The source.
+        source_name: Source,
+        /// How long it may still take, in seconds.
+        seconds: u64,
+    },
     /// The layout cannot be used.
     #[error(transparent)]
     Layout(Box<layout::LayoutError>),
@@ -184,7 +195,7 @@ impl SourceError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Limit { .. } => Fault::Limit,
-            Self::Deadline { .. } => Fault::Deadline,
+            Self::Deadline { .. } | Self::Fetching { .. } => Fault::Deadline,
             Self::Layout(error) => error.fault(),
             #[cfg(feature = "network")]
             Self::Registry(error) => error.fault(),
@@ -199,7 +210,7 @@ impl SourceError {
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Limit { .. } | Self::Deadline { .. } => false,
+            Self::Limit { .. } | Self::Deadline { .. } | Self::Fetching { .. } => false,
             Self::Layout(error) => error.is_ambiguous(),
             #[cfg(feature = "network")]
             Self::Registry(error) => error.is_ambiguous(),
