@@ -140,8 +140,11 @@ pub struct Store {
     /// An OCI image layout. Absent: an empty store.
     #[serde(deserialize_with = "path")]
     pub dir: PathBuf,
-    /// How long evidence is kept at least. This version never removes any.
+    /// How long evidence stays after a verdict used it last.
     pub retain: Time,
+    /// Most bytes that the store holds, 1 MiB to 1 TiB: what was used longest ago makes room for what is used now.
+    #[serde(deserialize_with = "max_bytes")]
+    pub max_bytes: u64,
 }
 
 /// `[cri]`, read by `pullward-cri`; the agent alone does nothing with it.
@@ -178,6 +181,10 @@ pub struct Limits {
     /// From a request's arrival to its verdict: 1 s to 7 s. Hooks wait 8 s, containerd 10 s.
     #[serde(deserialize_with = "deadline")]
     pub deadline: Time,
+    /// How long a fetch of evidence may take that has outlived its verdict, 7 s to 30 minutes: it goes on in the background,
+    /// and a retry is answered from what it brings.
+    #[serde(deserialize_with = "fetch_deadline")]
+    pub fetch_deadline: Time,
     /// From the order to stop to the end, at most 60 s.
     #[serde(deserialize_with = "drain")]
     pub drain: Time,
@@ -261,7 +268,11 @@ impl Default for Registry {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { dir: "/var/lib/pullward/evidence".into(), retain: Time(Duration::from_secs(400 * 86_400)) }
+        Self {
+            dir: "/var/lib/pullward/evidence".into(),
+            retain: Time(Duration::from_secs(400 * 86_400)),
+            max_bytes: 2 * 1024 * 1024 * 1024,
+        }
     }
 }
 
@@ -274,6 +285,7 @@ impl Default for Limits {
             connections: server.connections,
             inflight_bytes: 32 * 1024 * 1024,
             deadline: Time(server.deadline),
+            fetch_deadline: Time(Duration::from_secs(limits::FETCH_SECONDS)),
             drain: Time(server.drain),
         }
     }
@@ -561,6 +573,15 @@ fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error
 fn probe_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let (least, most) = (Time(Duration::from_secs(10)), Time(Duration::from_secs(86_400)));
     between(deserializer, least, most).map(Some)
+}
+
+fn fetch_deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let seconds = |seconds| Time(Duration::from_secs(seconds));
+    between(deserializer, seconds(limits::VERDICT_SECONDS), seconds(limits::FETCH_SECONDS_MOST))
+}
+
+fn max_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    between(deserializer, 1 << 20, 1 << 40)
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {

@@ -18,7 +18,7 @@ mod summary;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pullward_core::judge::{Needs, Trust};
 use pullward_core::oci::Digest;
@@ -30,19 +30,26 @@ use pullward_core::verdict::Reason;
 use crate::containerd::source::ContainerdSource;
 use crate::evidence::inflight::{Inflight, Room};
 use crate::evidence::layout::Layout;
+use crate::evidence::pad::Pad;
+use crate::evidence::store::Use;
+use crate::evidence::store::keeper::Keeper;
 use crate::evidence::{
-    Attached, Budget, EvidenceSource, Flow, Found, Question as EvidenceQuestion, SourceError, Wanted,
+    Attached, Budget, EvidenceSource, Flow, Found, Gathered, Question as EvidenceQuestion, SourceError,
+    Wanted,
 };
 use crate::receipt::store::Receipts;
 #[cfg(feature = "network")]
-use crate::registry::{Client, source::RegistrySource};
+use crate::registry::{Client, background::Background, source::RegistrySource};
 use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
-use crate::verdict::{Hook, Place, Verdict};
+use crate::verdict::{Decision, Hook, Place, Verdict};
 
 use clerk::{ConditionRow, KeepStatements, NotedStatement};
 use credentials::PullCredentials;
 use session::{Event, FailedSource, FailureKind, Session, Subject, Taken};
+
+/// How long a pull through CRI waits for its evidence to be on disk.
+const KEEP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +94,9 @@ pub enum ConfiguredSource {
     /// The registry that the reference names, asked through this client.
     #[cfg(feature = "network")]
     Registry(Arc<Client>),
+    /// The same, and a fetch that outlives its verdict goes on: a node's.
+    #[cfg(feature = "network")]
+    Patient(Arc<Client>, Arc<Background>),
 }
 
 impl ConfiguredSource {
@@ -106,11 +116,27 @@ impl ConfiguredSource {
                 Ok(Box::new(ContainerdSource::new(address, reference)) as Box<dyn EvidenceSource>)
             }),
             #[cfg(feature = "network")]
-            Self::Registry(client) => reference.map(|reference| {
+            Self::Registry(client) | Self::Patient(client, _) => reference.map(|reference| {
                 let source = RegistrySource::new(client, reference)?;
                 Ok(Box::new(source) as Box<dyn EvidenceSource>)
             }),
         }
+    }
+
+    /// Asks the source for evidence. `None` where it can only be asked by name and there is none.
+    fn visit(
+        &self,
+        reference: Option<&Reference>,
+        asked: EvidenceQuestion<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Option<Result<Gathered, SourceError>> {
+        #[cfg(feature = "network")]
+        if let Self::Patient(client, background) = self {
+            return reference.map(|reference| background.visit(client, reference, asked, budget, sink));
+        }
+        let opened = self.open(reference)?;
+        Some(opened.and_then(|source| source.visit(asked, budget, sink)))
     }
 }
 
@@ -120,6 +146,7 @@ pub struct Engine {
     sources: Vec<ConfiguredSource>,
     inflight: Option<Arc<Inflight>>,
     receipts: Option<Arc<Receipts>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
@@ -145,13 +172,20 @@ impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
-        Self { sources, inflight: None, receipts: None }
+        Self { sources, inflight: None, receipts: None, keeper: None }
     }
 
     /// The same engine, which remembers what it allowed: a node's. Only questions of hooks are remembered.
     #[must_use]
     pub fn with_receipts(self, receipts: Arc<Receipts>) -> Self {
         Self { receipts: Some(receipts), ..self }
+    }
+
+    /// The same engine, which keeps what was used for a verdict that allows in the evidence store: a node's. Only questions of
+    /// hooks are kept.
+    #[must_use]
+    pub fn with_keeper(self, keeper: Arc<Keeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// The same engine, whose verdicts together hold at most so many bytes of evidence in memory.
@@ -170,7 +204,7 @@ impl Engine {
     ) -> Verdict {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        self.gather(&mut session, subject, deadline, (Reading::UntilMet, None), log);
         log.answered(session.conditions());
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
@@ -187,7 +221,8 @@ impl Engine {
     ) -> (Verdict, Vec<Attached>) {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        let others = self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let others =
+            self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         (verdict, others)
@@ -207,7 +242,7 @@ impl Engine {
         for found in given {
             session.take(Event::Found(found));
         }
-        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -222,7 +257,7 @@ impl Engine {
     ) -> (Verdict, Vec<(usize, NotedStatement)>) {
         let started = Instant::now();
         let mut session = Session::open_keeping(believed, subject, KeepStatements::Yes);
-        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let statements = session.statements();
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
@@ -251,12 +286,38 @@ impl Engine {
         })
     }
 
+    /// The verdict, and what was used for it goes to the keeper where it allows.
+    fn judge_and_keep(&self, believed: Believed<'_>, subject: &Subject, deadline: Instant) -> Verdict {
+        let started = Instant::now();
+        let pad = self.keeper.as_ref().map(|keeper| Arc::new(Pad::new(Arc::clone(keeper.staging()))));
+        let mut session = Session::open(believed, subject);
+        self.gather(&mut session, subject, deadline, (Reading::UntilMet, pad.clone()), &mut Unrecorded);
+        let mut verdict = session.close();
+        if let (Some(keeper), Some(pad)) = (&self.keeper, pad)
+            && verdict.decision == Decision::Allow
+            && !verdict.would_deny
+        {
+            let mut used = pad.used(&verdict.counted());
+            if let Some(reference) = &subject.reference {
+                used.iter_mut().for_each(|attachment| attachment.name_in(reference));
+            }
+            let ticket = keeper.submit(used, Use::Verdict);
+            // Whoever was given a credential that is valid once pulls right after this, and the next hook then finds the
+            // evidence here; others need not wait for a disk.
+            if subject.place.hook == Hook::CriPull {
+                let _written = keeper.wait(ticket, deadline.min(Instant::now() + KEEP_PATIENCE));
+            }
+        }
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+
     fn gather(
         &self,
         session: &mut Session<'_>,
         subject: &Subject,
         deadline: Instant,
-        reading: Reading,
+        (reading, pad): (Reading, Option<Arc<Pad>>),
         log: &mut dyn EventLog,
     ) -> Vec<Attached> {
         let mut others = Vec::new();
@@ -265,7 +326,7 @@ impl Engine {
             Reading::Everything => Wanted::Everything.max(session.wanted()),
         };
         // The store and the registry share what one verdict may read.
-        let mut budget = Budget::sharing(self.inflight.clone());
+        let mut budget = Budget::sharing(self.inflight.clone()).noting(pad);
         if self.sources.is_empty() {
             // Nothing was asked, which is not the same as nothing being there.
             let detail = "no source of evidence is configured".to_owned();
@@ -281,22 +342,20 @@ impl Engine {
             }
             let platform = &subject.platform;
             let asked = EvidenceQuestion { subject: &subject.digest, wanted, platform, deadline };
-            let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
-            let mut visited = opened.and_then(|source| {
-                source.visit(asked, &mut budget, &mut |found| {
-                    let event = Event::Found(found);
+            let visited = source.visit(subject.reference.as_ref(), asked, &mut budget, &mut |found| {
+                let event = Event::Found(found);
+                log.note(&event);
+                if let Taken::Held(bytes) = session.take(event)
+                    && let Err(failure) = self.hold(bytes, &mut rooms)
+                {
+                    let event = Event::Failed(failure);
                     log.note(&event);
-                    if let Taken::Held(bytes) = session.take(event)
-                        && let Err(failure) = self.hold(bytes, &mut rooms)
-                    {
-                        let event = Event::Failed(failure);
-                        log.note(&event);
-                        session.take(event);
-                    }
-                    // All of a source is read: what comes first must not decide.
-                    Flow::Continue
-                })
+                    session.take(event);
+                }
+                // All of a source is read: what comes first must not decide.
+                Flow::Continue
             });
+            let Some(mut visited) = visited else { continue };
             if let Ok(gathered) = &mut visited {
                 others.append(&mut gathered.others);
             }
@@ -346,6 +405,10 @@ impl Engine {
                 let client = client.with_credentials(credentials.of_host(reference.host()));
                 ConfiguredSource::Registry(Arc::new(client))
             }
+            ConfiguredSource::Patient(client, background) => {
+                let client = client.with_credentials(credentials.of_host(reference.host()));
+                ConfiguredSource::Patient(Arc::new(client), Arc::clone(background))
+            }
             local => local.clone(),
         };
         Self { sources: self.sources.iter().map(source).collect(), ..self.clone() }
@@ -375,11 +438,13 @@ impl Engine {
             }
             subject.allowed_at = receipt.first_allowed();
         }
-        let verdict = self.judge_subject(Believed::Bundle(trust), &subject, deadline, &mut Unrecorded);
+        let believed = Believed::Bundle(trust);
         // A person who asks has pulled nothing.
-        if question.place.hook != Hook::Cli
-            && let Some(receipts) = receipts
-        {
+        if question.place.hook == Hook::Cli {
+            return self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
+        }
+        let verdict = self.judge_and_keep(believed, &subject, deadline);
+        if let Some(receipts) = receipts {
             receipts.remember(&verdict);
         }
         verdict

@@ -3,9 +3,10 @@
 //! [`Verdict`] is what every hook and command gets. It is built from core's decision and from
 //! nothing else; it does not decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use pullward_core::oci::Digest;
 use serde::{Deserialize, Serialize};
 
 /// Schema name in every verdict.
@@ -195,6 +196,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Digests of the pieces of evidence that counted.
+    #[must_use]
+    pub fn counted(&self) -> BTreeSet<Digest> {
+        let accepted = self.evidence.iter().filter(|row| row.outcome == Outcome::Accepted);
+        accepted.filter_map(|row| Digest::parse(&row.digest).ok()).collect()
+    }
+
     /// Exit code of the contract: 0 allowed, 1 judged and refused, 2 could not decide.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

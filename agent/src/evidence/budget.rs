@@ -1,24 +1,37 @@
 //! What one verdict may read, and what it holds in memory meanwhile.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use pullward_core::limits;
 
 use super::Limit;
 use super::inflight::{Inflight, Room};
+use super::pad::Pad;
 
-/// The bytes that may still be read for one verdict, from all sources together.
+/// The bytes that may still be read for one verdict, from all sources together, and where they are noted down.
 #[derive(Debug, Clone)]
 pub struct Budget {
     bytes: u64,
     /// Room in memory that all verdicts share; a command judges alone and needs none.
     inflight: Option<Arc<Inflight>>,
+    /// The room that is held now, by whichever clone.
+    holding: Arc<Holding>,
+    /// What is read, for the evidence store; a command keeps nothing.
+    pad: Option<Arc<Pad>>,
+}
+
+#[derive(Debug, Default)]
+struct Holding {
+    room: Mutex<Weak<Room>>,
+    /// Nothing is held in memory any more: what comes goes to disk.
+    over: AtomicBool,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: limits::VERDICT_BYTES, inflight: None }
+        Self { bytes: limits::VERDICT_BYTES, inflight: None, holding: Arc::default(), pad: None }
     }
 }
 
@@ -29,15 +42,44 @@ impl Budget {
         Self { inflight, ..Self::default() }
     }
 
+    /// The same budget, and what is read is noted down.
+    #[must_use]
+    pub fn noting(self, pad: Option<Arc<Pad>>) -> Self {
+        Self { pad, ..self }
+    }
+
+    /// Where what is read is noted down.
+    pub(crate) fn pad(&self) -> Option<&Arc<Pad>> {
+        self.pad.as_ref()
+    }
+
     /// Takes room in memory for a blob of so many bytes, and for what is decoded from it.
     ///
     /// # Errors
     /// [`NoRoom`] where there was none until the deadline.
-    pub(crate) fn room(&self, bytes: u64, deadline: Instant) -> Result<Option<Room>, NoRoom> {
-        match &self.inflight {
-            Some(inflight) => inflight.take(bytes.saturating_mul(2), deadline).map(Some).ok_or(NoRoom),
-            None => Ok(None),
+    pub(crate) fn room(&self, bytes: u64, deadline: Instant) -> Result<Option<Arc<Room>>, NoRoom> {
+        let Some(inflight) = self.inflight.as_ref().filter(|_| !self.is_over()) else { return Ok(None) };
+        let room = Arc::new(inflight.take(bytes.saturating_mul(2), deadline).ok_or(NoRoom)?);
+        *self.holding.room.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&room);
+        // Whoever ended it while we waited has not seen this room.
+        if self.is_over() {
+            room.give_back();
         }
+        Ok(Some(room))
+    }
+
+    /// Gives back the room that is held by any clone of this budget, now and from now on: whoever goes on reading does so
+    /// to disk.
+    pub(crate) fn give_back_room(&self) {
+        self.holding.over.store(true, Ordering::SeqCst);
+        let room = self.holding.room.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(room) = room {
+            room.give_back();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.holding.over.load(Ordering::SeqCst)
     }
 
     /// Takes bytes out before they are read.

@@ -140,6 +140,17 @@ pub enum SourceError {
         /// The source.
         source_name: Source,
     },
+    /// The deadline of the verdict passed, and the fetch goes on without it.
+    #[error(
+        "{source_name}: the deadline passed before everything was read; the fetch goes on in the background for up to \
+         {seconds} s, and a retry is answered from what it brings"
+    )]
+    Fetching {
+        /// The source.
+        source_name: Source,
+        /// How long it may still take, in seconds.
+        seconds: u64,
+    },
     /// The layout cannot be used.
     #[error(transparent)]
     Layout(Box<layout::LayoutError>),
@@ -195,7 +206,7 @@ impl SourceError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Limit { .. } => Fault::Limit,
-            Self::Deadline { .. } => Fault::Deadline,
+            Self::Deadline { .. } | Self::Fetching { .. } => Fault::Deadline,
             Self::Layout(error) => error.fault(),
             Self::Containerd(error) => match **error {
                 ClientError::Absent(_) | ClientError::NotFound(_) => Fault::NotFound,
@@ -214,7 +225,7 @@ impl SourceError {
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Limit { .. } | Self::Deadline { .. } | Self::Containerd(_) => false,
+            Self::Limit { .. } | Self::Deadline { .. } | Self::Fetching { .. } | Self::Containerd(_) => false,
             Self::Layout(error) => error.is_ambiguous(),
             #[cfg(feature = "network")]
             Self::Registry(error) => error.is_ambiguous(),

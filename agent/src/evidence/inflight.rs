@@ -3,6 +3,7 @@
 //! One verdict is bounded by what it reads; a hundred at once are not. Whoever wants to read a blob takes its room
 //! first, and waits for it within the verdict's own deadline: memory is bounded, and the wait counts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -30,12 +31,26 @@ enum Purpose {
     Holding,
 }
 
-/// Room that was taken; it is given back when this is dropped.
+/// Room that was taken; it is given back when this is dropped, or before.
 #[derive(Debug)]
 pub struct Room {
     of: Arc<Inflight>,
-    bytes: u64,
+    bytes: AtomicU64,
     purpose: Purpose,
+}
+
+impl Room {
+    /// Gives the room back now.
+    pub fn give_back(&self) {
+        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = match self.purpose {
+            Purpose::Reading => &mut taken.reading,
+            Purpose::Holding => &mut taken.held,
+        };
+        *of = of.saturating_sub(bytes);
+        self.of.freed.notify_all();
+    }
 }
 
 impl Inflight {
@@ -61,7 +76,7 @@ impl Inflight {
             taken = self.freed.wait_timeout(taken, left).unwrap_or_else(PoisonError::into_inner).0;
         };
         taken.reading = taken.reading.saturating_add(bytes);
-        Some(Room { of: Arc::clone(self), bytes, purpose: Purpose::Reading })
+        Some(Room { of: Arc::clone(self), bytes: AtomicU64::new(bytes), purpose: Purpose::Reading })
     }
 
     /// Takes room for a blob that was read and stays, within three quarters of all room: readers need some. `None` where
@@ -74,19 +89,13 @@ impl Inflight {
             return None;
         }
         taken.held = held;
-        Some(Room { of: Arc::clone(self), bytes, purpose: Purpose::Holding })
+        Some(Room { of: Arc::clone(self), bytes: AtomicU64::new(bytes), purpose: Purpose::Holding })
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = match self.purpose {
-            Purpose::Reading => &mut taken.reading,
-            Purpose::Holding => &mut taken.held,
-        };
-        *of = of.saturating_sub(self.bytes);
-        self.of.freed.notify_all();
+        self.give_back();
     }
 }
 
@@ -110,6 +119,19 @@ mod tests {
         assert!(second.is_some());
         drop(first);
         assert!(room.take(6, soon()).is_some());
+    }
+
+    #[test]
+    fn room_that_is_given_back_early_is_given_back_once() {
+        let room = Inflight::new(10);
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let first = room.take(10, soon()).unwrap();
+        first.give_back();
+        let second = room.take(6, soon());
+        drop(first);
+        assert!(room.take(5, soon()).is_none());
+        drop(second);
+        assert!(room.take(10, soon()).is_some());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! - [`document`]: manifests and indexes that can mean one thing only;
 //! - [`walk`]: from a list of referrers to pieces of evidence, the same for every source;
 //! - [`inflight`]: what all verdicts together may hold in memory;
+//! - [`pad`], [`staging`], [`store`]: what was read, kept for the next time and for offline nodes;
 //! - [`layout`], [`oci_target`]: OCI image layouts and how a command line names one.
 //!
 //! Two kinds of failure are kept apart. What is wrong with one attached thing (it is gone, malformed, too large, of
@@ -27,6 +28,9 @@ mod failure;
 pub mod inflight;
 pub mod layout;
 pub mod oci_target;
+pub mod pad;
+pub mod staging;
+pub mod store;
 pub mod walk;
 
 use std::collections::BTreeMap;
