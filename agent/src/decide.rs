@@ -271,7 +271,12 @@ impl Engine {
     }
 
     /// The verdict, and what was used for it goes to the keeper where it allows.
-    fn judge_and_keep(&self, believed: Believed<'_>, subject: &Subject, deadline: Instant) -> Verdict {
+    pub(crate) fn judge_and_keep(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> Verdict {
         let started = Instant::now();
         let pad = self.keeper.as_ref().map(|keeper| Arc::new(Pad::new(Arc::clone(keeper.staging()))));
         let mut session = Session::open(believed, subject);
@@ -352,7 +357,7 @@ impl Judge for Engine {
             Ok(mut subject) => {
                 let receipts = self.receipts.as_deref();
                 subject.allowed_at =
-                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
+                    receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
                 let believed = Believed::Bundle(trust);
                 let verdict = self.judge_and_keep(believed, &subject, deadline);
                 if let Some(receipts) = receipts {

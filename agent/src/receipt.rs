@@ -46,6 +46,9 @@ pub struct Receipt {
     trust_digest: String,
     /// Digests of the pieces of evidence that counted, sorted; none where a rule let the image in without any.
     evidence: Vec<String>,
+    /// Digest of the bundle under which the image was judged again and denied; none where no bundle has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_by: Option<String>,
 }
 
 impl Receipt {
@@ -69,7 +72,18 @@ impl Receipt {
             trust_version: trust.version,
             trust_digest: trust.digest.clone(),
             evidence,
+            refused_by: None,
         })
+    }
+
+    /// Whether the image was judged again under this bundle and denied.
+    fn is_refused_by(&self, trust: &Digest) -> bool {
+        self.refused_by.as_deref() == Some(trust.to_string().as_str())
+    }
+
+    /// Whether this bundle gave it, and has not refused it since.
+    fn serves(&self, trust: &Digest) -> bool {
+        self.trust_digest == trust.to_string() && !self.is_refused_by(trust)
     }
 
     /// When the image was first allowed, and by what.
@@ -79,13 +93,19 @@ impl Receipt {
         Some(Admission { at: UnixTime::parse(&self.first_allowed)?, by })
     }
 
-    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule
-    /// let in without any counts until there is some. `None` where this adds nothing: a laxer rule takes nothing back.
-    fn after(self, before: Admission) -> Option<Self> {
-        match (before.by, self.evidence.is_empty()) {
-            (AdmittedBy::Evidence, true) => None,
-            (AdmittedBy::Rule, false) => Some(self),
-            _ => Some(Self { first_allowed: before.at.to_string(), ..self }),
+    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule let
+    /// in without any counts until there is some, and a laxer rule takes nothing back.
+    fn renewing(self, known: &Self) -> Self {
+        let by = known.first_allowed().map(|admission| admission.by);
+        match (by, self.evidence.is_empty()) {
+            (Some(AdmittedBy::Evidence), true) => Self {
+                trust_version: self.trust_version,
+                trust_digest: self.trust_digest,
+                refused_by: None,
+                ..known.clone()
+            },
+            (Some(AdmittedBy::Rule), false) | (None, _) => self,
+            _ => Self { first_allowed: known.first_allowed.clone(), ..self },
         }
     }
 
@@ -133,6 +153,7 @@ mod tests {
             trust_version: 7,
             trust_digest: String::new(),
             evidence: Vec::new(),
+            refused_by: None,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::cli::agent::Parts;
 use crate::config::Config;
 use crate::guard::{self, GuardError};
 use crate::notify::{self, Notifier};
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
 use crate::server::trust::{Held, TrustFailure, TrustHolder};
@@ -59,9 +60,13 @@ pub enum ServiceError {
 /// # Errors
 /// [`ServiceError`]: it never served.
 pub fn run(config: &Config, parts: Parts) -> Result<Drained, ServiceError> {
-    let Parts { judge, trust: source, keeper } = parts;
+    let Parts { judge, trust: source, keeper, rejudging } = parts;
     let _lock = state(&config.agent.state_dir)?;
     let trust = Arc::new(TrustHolder::new(source));
+    trust.watch({
+        let rejudging = Arc::clone(&rejudging);
+        move |held| rejudging.begin(Arc::clone(held))
+    });
     // Its failure is logged where it happens, and shown by `status`.
     let loaded = trust.reload();
     let (verify, admin) = sockets(config)?;
@@ -73,7 +78,7 @@ pub fn run(config: &Config, parts: Parts) -> Result<Drained, ServiceError> {
         .enable_all()
         .build()
         .map_err(|error| ServiceError::System { what: "runtime", kind: error.kind() })?;
-    let drained = runtime.block_on(serve(config, judge, trust, loaded, verify, admin));
+    let drained = runtime.block_on(serve(config, judge, (trust, rejudging), loaded, verify, admin));
     // A judge that still runs has nobody left to answer to.
     runtime.shutdown_background();
     // Fetches that go on end with the process; what waits is written, and nothing half-written is left.
@@ -100,7 +105,7 @@ pub fn platform() -> String {
 async fn serve(
     config: &Config,
     judge: Arc<dyn Judge>,
-    trust: Arc<TrustHolder>,
+    (trust, rejudging): (Arc<TrustHolder>, Arc<Rejudging>),
     loaded: Result<Arc<Held>, TrustFailure>,
     verify: Listening,
     admin: Listening,
@@ -116,6 +121,7 @@ async fn serve(
         group: config.agent.socket_gid,
         judgements: Arc::new(Judgements::new(judge, Arc::clone(&trust), limits)),
         trust: Arc::clone(&trust),
+        rejudging,
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());

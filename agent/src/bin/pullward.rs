@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, attestation, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{agent, attestation, policy, replay, setup, status, store, tree, trust, verify};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -15,6 +15,8 @@ use pullward::evidence::layout::Layout;
 use pullward::evidence::store::Store;
 use pullward::evidence::store::keeper::Keeper;
 use pullward::receipt::store::Receipts;
+use pullward::rejudge::Rejudging;
+use pullward::service;
 use pullward::trust::node::TrustSettings;
 
 /// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
@@ -43,6 +45,7 @@ enum Command {
     Trust(trust::TrustArgs),
     Policy(policy::PolicyArgs),
     Status(status::Status),
+    Store(store::StoreArgs),
     Setup(setup::Setup),
 }
 
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),
         Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
+        Command::Store(arguments) => store::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.
         Command::Agent(arguments) => {
@@ -83,17 +87,20 @@ fn main() -> ExitCode {
 /// What the daemon judges with, by its configuration.
 fn assemble(config: &Config) -> Result<Parts, String> {
     let keeper = Keeper::new(Store::of(&config.store));
-    let mut sources =
-        vec![ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store)))];
+    let store = Arc::new(Layout::new(config.store.dir.clone(), Source::Store));
+    let mut sources = vec![ConfiguredSource::Layout(Arc::clone(&store))];
     if !config.registry.offline {
         add_registry(config, &keeper, &mut sources)?;
     }
     let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
     let engine = Engine::new(sources)
         .with_inflight(config.limits.inflight_bytes)
-        .with_receipts(receipts)
+        .with_receipts(Arc::clone(&receipts))
         .with_keeper(Arc::clone(&keeper));
-    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)), keeper })
+    // From the store alone, so that a new bundle asks no network.
+    let offline = Engine::new(vec![ConfiguredSource::Layout(store)]).with_keeper(Arc::clone(&keeper));
+    let rejudging = Rejudging::new(offline, receipts, service::platform());
+    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)), keeper, rejudging })
 }
 
 #[cfg(feature = "network")]

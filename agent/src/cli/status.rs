@@ -144,6 +144,23 @@ fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
     for row in &status.denied {
         writeln!(out, "  {:>8}  {}", row.count, printable(&row.reason, 100))?;
     }
+    if let Some(rejudged) = status.rejudged.as_ref().filter(|rejudged| rejudged.total > 0) {
+        writeln!(
+            out,
+            "judged again by version {}: {} of {} still allowed, {} refused, {} without evidence in the store{}",
+            rejudged.version,
+            rejudged.renewed,
+            rejudged.total,
+            rejudged.refused,
+            rejudged.unproven,
+            if rejudged.over { "" } else { " (not all yet)" }
+        )?;
+        for lapsed in &rejudged.listed {
+            let text =
+                format!("{}@{}: {}: {}", lapsed.reference, lapsed.digest, lapsed.reason, lapsed.message);
+            writeln!(out, "  {}", printable(&text, 1000))?;
+        }
+    }
     Ok(())
 }
 
@@ -169,6 +186,27 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         reload_failures: u64,
         clock_floor: Option<String>,
         verdicts: Verdicts,
+        rejudged: Option<Rejudged>,
+    }
+    #[derive(Serialize)]
+    struct Rejudged {
+        version: u64,
+        digest: String,
+        started: String,
+        over: bool,
+        total: u64,
+        renewed: u64,
+        refused: u64,
+        unproven: u64,
+        listed: Vec<Lapsed>,
+    }
+    #[derive(Serialize)]
+    struct Lapsed {
+        reference: String,
+        digest: String,
+        reason: String,
+        message: String,
+        unproven: bool,
     }
     #[derive(Serialize)]
     struct Row {
@@ -230,6 +268,27 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
             waiting: status.waiting,
             joined: status.joined,
         },
+        rejudged: status.rejudged.as_ref().map(|it| Rejudged {
+            version: it.version,
+            digest: it.digest.clone(),
+            started: time(it.started),
+            over: it.over,
+            total: it.total,
+            renewed: it.renewed,
+            refused: it.refused,
+            unproven: it.unproven,
+            listed: it
+                .listed
+                .iter()
+                .map(|lapsed| Lapsed {
+                    reference: lapsed.reference.clone(),
+                    digest: lapsed.digest.clone(),
+                    reason: lapsed.reason.clone(),
+                    message: lapsed.message.clone(),
+                    unproven: lapsed.unproven,
+                })
+                .collect(),
+        }),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

@@ -179,3 +179,23 @@ fn a_file_that_others_write_or_that_is_absent_is_refused() {
     fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
     assert_eq!(Config::load(&path), Err(ConfigError::TooLarge(PathBuf::from(&path))));
 }
+
+#[test]
+fn a_fetch_outlives_its_verdict_within_bounds() {
+    let of = |text: &str| parse(&format!("[limits]\nfetch_deadline = \"{text}\"\n"));
+    assert_eq!(Config::default().limits.fetch_deadline, Time(Duration::from_secs(120)));
+    assert_eq!(of("30m").unwrap().limits.fetch_deadline, Time(Duration::from_secs(1800)));
+    for text in ["6s", "31m"] {
+        assert!(of(text).unwrap_err().to_string().ends_with("7s to 30m are possible"), "{text}");
+    }
+}
+
+#[test]
+fn the_store_has_a_bound_that_is_one() {
+    let of = |bytes: u64| parse(&format!("[store]\nmax_bytes = {bytes}\n"));
+    assert_eq!(Config::default().store.max_bytes, 2 << 30);
+    assert_eq!(of(1 << 20).unwrap().store.max_bytes, 1 << 20);
+    for bytes in [0, (1 << 20) - 1, (1 << 40) + 1] {
+        assert!(of(bytes).is_err(), "{bytes}");
+    }
+}

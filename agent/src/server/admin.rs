@@ -11,6 +11,7 @@ use pullward_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::wire::{self, Completeness};
@@ -21,6 +22,7 @@ use crate::verdict::Hook;
 pub struct AdminService {
     judgements: Arc<Judgements>,
     trust: Arc<TrustHolder>,
+    rejudging: Arc<Rejudging>,
     platform: String,
     started: UnixTime,
 }
@@ -28,8 +30,13 @@ pub struct AdminService {
 impl AdminService {
     /// Answers about `judgements` and `trust`; the agent's start is now.
     #[must_use]
-    pub fn new(judgements: Arc<Judgements>, trust: Arc<TrustHolder>, platform: String) -> Self {
-        Self { judgements, trust, platform, started: now() }
+    pub fn new(
+        judgements: Arc<Judgements>,
+        trust: Arc<TrustHolder>,
+        rejudging: Arc<Rejudging>,
+        platform: String,
+    ) -> Self {
+        Self { judgements, trust, rejudging, platform, started: now() }
     }
 }
 
@@ -55,6 +62,7 @@ impl Admin for AdminService {
             running: count(self.judgements.running()),
             waiting: count(self.judgements.waiting()),
             joined: tally.joined(),
+            rejudged: self.rejudging.progress().map(|progress| wire::rejudged(&progress)),
         }))
     }
 

@@ -29,6 +29,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::decide::Question;
+use crate::rejudge::Rejudging;
 use crate::server::accept::Admission;
 use crate::server::admin::AdminService;
 use crate::server::judgements::Judgements;
@@ -83,6 +84,8 @@ pub struct Server {
     pub judgements: Arc<Judgements>,
     /// The trust bundle in use.
     pub trust: Arc<TrustHolder>,
+    /// Judges again what was let in under an older bundle.
+    pub rejudging: Arc<Rejudging>,
     /// How much at a time.
     pub limits: ServerLimits,
 }
@@ -109,7 +112,7 @@ impl Server {
         let admin = accept::serve(
             self.admin,
             Admission::admin(),
-            accept::admin_routes(AdminService::new(self.judgements, self.trust, platform)),
+            accept::admin_routes(AdminService::new(self.judgements, self.trust, self.rejudging, platform)),
             stopped,
         );
         let both = tokio::spawn(async move { tokio::join!(verify, admin) });
