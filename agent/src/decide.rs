@@ -287,7 +287,12 @@ impl Engine {
     }
 
     /// The verdict, and what was used for it goes to the keeper where it allows.
-    fn judge_and_keep(&self, believed: Believed<'_>, subject: &Subject, deadline: Instant) -> Verdict {
+    pub(crate) fn judge_and_keep(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> Verdict {
         let started = Instant::now();
         let pad = self.keeper.as_ref().map(|keeper| Arc::new(Pad::new(Arc::clone(keeper.staging()))));
         let mut session = Session::open(believed, subject);
@@ -436,8 +441,9 @@ impl Engine {
                 verdict.elapsed_us = elapsed_us(started);
                 return verdict;
             }
-            subject.allowed_at = receipt.first_allowed();
         }
+        subject.allowed_at =
+            receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
         let believed = Believed::Bundle(trust);
         // A person who asks has pulled nothing.
         if question.place.hook == Hook::Cli {

@@ -531,6 +531,10 @@ pub const HEADER_LIST_BYTES: u32 = 8 * 1024;
 /// against "rapid reset" (CVE-2023-44487).
 pub const PENDING_RESETS: usize = 20;
 
+/// Images that were let in and are no longer, which `status` names; of more it says how many. The admin socket's answer is
+/// bounded, and the journal has all.
+pub const REJUDGED_LISTED: usize = 200;
+
 /// Largest configuration file, in bytes. A complete one has 2 KB.
 pub const CONFIG_BYTES: u64 = 1024 * 1024;
 

@@ -11,6 +11,7 @@ use crate::decide::Question;
 use crate::hook::descriptor::{Descriptor, DescriptorError};
 use crate::inventory::watch::AgentWatch;
 use crate::probe::Probe;
+use crate::rejudge::{Lapse, Progress, Stage};
 use crate::server::trust::{Failed, Held};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Decision, Hook, ONE_LINE_MAX, Place, Verdict};
@@ -163,6 +164,30 @@ pub fn reload_failure(failed: &Failed) -> v1::ReloadFailure {
         time: failed.time.0,
         code: failed.failure.code.clone(),
         message: crate::verdict::printable(&failed.failure.message, 4 * ONE_LINE_MAX),
+    }
+}
+
+/// What became of images that were let in under an older bundle, as the admin socket shows it.
+#[must_use]
+pub fn rejudged(progress: &Progress) -> v1::Rejudged {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let listed = progress.listed.iter().map(|lapsed| v1::Lapsed {
+        reference: lapsed.reference.clone(),
+        digest: lapsed.digest.to_string(),
+        reason: lapsed.reason.clone(),
+        message: crate::verdict::printable(&lapsed.message, ONE_LINE_MAX),
+        unproven: lapsed.why == Lapse::Unproven,
+    });
+    v1::Rejudged {
+        version: progress.version,
+        digest: progress.trust.to_string(),
+        started: progress.started.0,
+        over: progress.stage == Stage::Over,
+        total: count(progress.total),
+        renewed: count(progress.renewed),
+        refused: count(progress.refused),
+        unproven: count(progress.unproven),
+        listed: listed.collect(),
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Attestations: [`attestations`] has the production flow from build to pull, [`buildkit`] what an image's own index
 //! holds, [`walkthrough`] a script of others beside our policy for it, [`page`] the commands of our own page, [`shown`] what
-//! people are shown, [`age`] ages that run out, [`floods`] what a hostile registry serves; [`supply`] is what they attest.
+//! people are shown, [`age`] ages that run out, [`floods`] what a hostile registry serves, [`slow`] what takes
+//! longer than a verdict and what is kept afterwards; [`supply`] is what they attest.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod page;
 mod probe;
 mod pulls;
 mod shown;
+mod slow;
 mod stage;
 mod supply;
 mod trust;
