@@ -21,7 +21,7 @@ use pullward_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::verdict::{Decision, Outcome, Verdict};
+use crate::verdict::{Decision, Hook, Outcome, Verdict};
 use node_key::NodeKey;
 
 /// Schema name in every receipt. Compatibility rule: a later version reads this one or ignores it, which denies.
@@ -46,6 +46,12 @@ pub struct Receipt {
     trust_digest: String,
     /// Digests of the pieces of evidence that counted, sorted; none where a rule let the image in without any.
     evidence: Vec<String>,
+    /// The rule that decided. Absent in receipts of older versions, which answer nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// The hook that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hook: Option<Hook>,
 }
 
 impl Receipt {
@@ -69,7 +75,27 @@ impl Receipt {
             trust_version: trust.version,
             trust_digest: trust.digest.clone(),
             evidence,
+            rule: verdict.rule.clone(),
+            hook: Some(verdict.place.hook),
         })
+    }
+
+    /// Whether this receipt was given by the bundle of this digest, and `rule` decided.
+    #[must_use]
+    pub fn is_by(&self, trust_digest: &Digest, rule: &str) -> bool {
+        self.trust_digest == trust_digest.to_string() && self.rule.as_deref() == Some(rule)
+    }
+
+    /// The hook that asked.
+    #[must_use]
+    pub fn hook(&self) -> Option<Hook> {
+        self.hook
+    }
+
+    /// Digests of the pieces of evidence that counted.
+    #[must_use]
+    pub fn evidence(&self) -> &[String] {
+        &self.evidence
     }
 
     /// When the image was first allowed, and by what.
@@ -133,6 +159,8 @@ mod tests {
             trust_version: 7,
             trust_digest: String::new(),
             evidence: Vec::new(),
+            rule: None,
+            hook: None,
         }
     }
 

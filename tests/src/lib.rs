@@ -44,6 +44,7 @@ mod node;
 mod peers;
 mod process;
 mod program;
+mod proxy;
 mod report;
 #[expect(
     clippy::unwrap_used,
@@ -59,12 +60,13 @@ pub use error::Error;
 pub use node::{Node, descriptor, policy_for};
 pub use peers::Peers;
 pub use peers::containerd::{Containerd, ContainerdVersion, Settings, Snapshotter};
-pub use peers::cosign::{Cosign, CosignVersion, KeyPair, KeylessBlob};
+pub use peers::cosign::{Cosign, CosignVersion, KeyPair, KeylessBlob, KeylessClient};
 pub use peers::crane::{Crane, Image};
 pub use peers::cri::{Cri, CriImage};
 pub use peers::oras::Oras;
 pub use peers::registry::{Access, Manifest, Registry};
 pub use process::{Process, Signal, run, wait_until};
 pub use program::{Pullward, Ran, finish};
+pub use proxy::Proxy;
 pub use report::ran;
 pub use workspace::Workspace;

@@ -13,6 +13,9 @@ use super::admin;
 use crate::config::Config;
 use crate::verdict::printable;
 
+/// Longest that one live proof takes, in seconds: three ways, two pulls each, 20 s at most for each.
+const PROBE_ROUND: u64 = 120;
+
 /// `pullward status`
 #[derive(Debug, Clone, Args)]
 pub struct Status {
@@ -95,6 +98,18 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
             format!("{time}: trust bundle not taken: {}: {message}", printable(&failure.code, 100)),
         );
     }
+    if let Some(probe) = &status.probe {
+        let (time, message) = (UnixTime(probe.time), printable(&probe.message, 1000));
+        // A proof is worth as much as it is young.
+        let old = probe.interval.saturating_mul(2).saturating_add(PROBE_ROUND);
+        match probe.outcome.as_str() {
+            "proven" if status.now.saturating_sub(probe.time) <= old => {}
+            "proven" => add("probe-failed", format!("the last proof is of {time}")),
+            "not-refused" => add("probe-not-refused", format!("{time}: {message}")),
+            "pending" => add("probe-pending", "enforcement is not proven yet: wait a moment".to_owned()),
+            _ => add("probe-failed", format!("{time}: {message}")),
+        }
+    }
     if status.now < status.clock_floor {
         let floor = UnixTime(status.clock_floor);
         add(
@@ -118,6 +133,16 @@ pub fn problems(status: &StatusResponse) -> Vec<Problem> {
         }
     }
     problems
+}
+
+fn probe_line(status: &StatusResponse) -> String {
+    match &status.probe {
+        None => "probe: off".to_owned(),
+        Some(probe) => {
+            let (outcome, message) = (printable(&probe.outcome, 100), printable(&probe.message, 1000));
+            format!("probe: {outcome} {}: {message}", UnixTime(probe.time))
+        }
+    }
 }
 
 fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {
@@ -150,6 +175,7 @@ fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
             )?;
         }
     }
+    writeln!(out, "{}", probe_line(status))?;
     let denied: u64 = status.denied.iter().map(|row| row.count).sum();
     writeln!(
         out,
@@ -212,6 +238,7 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         trust: Option<Trust>,
         reload_failures: u64,
         clock_floor: Option<String>,
+        probe: Option<ProbeRow>,
         verdicts: Verdicts,
         inventory: Option<Inventory>,
     }
@@ -235,6 +262,13 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         issued: String,
         expires: String,
         loaded: String,
+    }
+    #[derive(Serialize)]
+    struct ProbeRow {
+        outcome: String,
+        time: String,
+        interval_s: u64,
+        message: String,
     }
     #[derive(Serialize)]
     struct Verdicts {
@@ -304,6 +338,12 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         trust: status.trust.as_ref().map(trust),
         reload_failures: status.reload_failures,
         clock_floor: (status.clock_floor != 0).then(|| time(status.clock_floor)),
+        probe: status.probe.as_ref().map(|probe| ProbeRow {
+            outcome: probe.outcome.clone(),
+            time: time(probe.time),
+            interval_s: probe.interval,
+            message: probe.message.clone(),
+        }),
         verdicts: Verdicts {
             allowed: status.allowed,
             would_deny: status.would_deny,
@@ -320,7 +360,7 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
 
 #[cfg(test)]
 mod tests {
-    use pullward_proto::v1::{InventoryState, ReloadFailure, StatusResponse, TrustState};
+    use pullward_proto::v1::{InventoryState, ProbeState, ReloadFailure, StatusResponse, TrustState};
 
     use super::problems;
 
@@ -361,6 +401,20 @@ mod tests {
             codes(&with(InventoryState { running_unverified: 1, ..Default::default() })),
             ["unverified-running"]
         );
+    }
+
+    #[test]
+    fn a_proof_that_is_missing_old_or_the_contrary_is_a_problem() {
+        let with = |outcome: &str, time| {
+            let probe = ProbeState { outcome: outcome.into(), time, interval: 10, message: String::new() };
+            codes(&StatusResponse { now: 1000, trust: None, probe: Some(probe), ..status() })
+        };
+        assert_eq!(with("proven", 990), ["trust-missing"]);
+        assert_eq!(with("proven", 800), ["trust-missing", "probe-failed"]);
+        assert_eq!(with("pending", 1000), ["trust-missing", "probe-pending"]);
+        assert_eq!(with("not-refused", 1000), ["trust-missing", "probe-not-refused"]);
+        assert_eq!(with("failed", 1000), ["trust-missing", "probe-failed"]);
+        assert_eq!(with("something", 1000), ["trust-missing", "probe-failed"]);
     }
 
     #[test]

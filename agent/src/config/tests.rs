@@ -73,10 +73,33 @@ fn unknown_keys_and_sections_are_refused_where_they_stand() {
 
 #[test]
 fn sections_of_later_versions_are_refused() {
-    for section in ["cri", "metrics"] {
+    for section in ["metrics"] {
         let text = refused(&format!("\n[{section}]\nsocket = \"/x\"\n"));
         assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
         assert!(text.starts_with("/c.toml:2:"), "{text}");
+    }
+}
+
+#[test]
+fn a_flavour_fills_in_its_own_places_where_nothing_is_said_of_them() {
+    let config = parse("[containerd]\nflavour = \"k3s\"\n").unwrap();
+    assert_eq!(config.containerd.address, Path::new("/run/k3s/containerd/containerd.sock"));
+    assert!(config.registry.hosts_dir.starts_with("/var/lib/rancher/k3s"));
+    assert_eq!(parse(&config.print()), Ok(config));
+    let said = parse("[containerd]\nflavour = \"rke2\"\naddress = \"/a\"\n[registry]\nhosts_dir = \"/h\"\n")
+        .unwrap();
+    assert_eq!((said.containerd.address, said.registry.hosts_dir), ("/a".into(), "/h".into()));
+}
+
+#[test]
+fn the_probes_interval_is_bounded() {
+    assert_eq!(parse("").unwrap().probe.interval, None);
+    assert_eq!(
+        parse("[probe]\ninterval = \"5m\"").unwrap().probe.interval,
+        Some(Time(Duration::from_secs(300)))
+    );
+    for odd in ["9s", "2d", "soon"] {
+        assert!(parse(&format!("[probe]\ninterval = \"{odd}\"")).is_err(), "{odd}");
     }
 }
 
@@ -150,7 +173,9 @@ fn broken_toml_is_refused_where_it_breaks() {
         assert!(said.contains("an audience is"), "{audience}: {said}");
     }
     assert_eq!(parse("trust.audience = \"eu-1.edge_a\"").unwrap().trust.audience, "eu-1.edge_a");
-    assert!(refused("containerd.flavour = \"k3s\"").contains("unknown variant `k3s`, expected `auto`"));
+    assert!(
+        refused("containerd.flavour = \"k8s\"").contains("unknown variant `k8s`, expected one of `auto`")
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@
 pub mod bypass;
 pub mod client;
 pub mod drop_in;
+pub mod effective;
 pub mod event;
+pub mod flavour;
 pub mod place;
 pub mod probe;
 pub mod source;

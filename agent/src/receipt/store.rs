@@ -84,7 +84,9 @@ impl Receipts {
         }
     }
 
-    fn find(&self, digest: &Digest, reference: &str) -> Option<Receipt> {
+    /// The receipt of this digest under this name, if it is this node's own.
+    #[must_use]
+    pub fn find(&self, digest: &Digest, reference: &str) -> Option<Receipt> {
         let opened = self.opened()?;
         let sealed = opened.read(&key(digest, reference)).unwrap_or_else(|error| {
             tracing::error!("receipts cannot be read: {error}");

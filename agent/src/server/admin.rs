@@ -12,6 +12,7 @@ use pullward_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::wire::{self, Completeness};
@@ -24,19 +25,21 @@ pub struct AdminService {
     trust: Arc<TrustHolder>,
     watch: Option<Arc<AgentWatch>>,
     platform: String,
+    probe: Option<Arc<Probe>>,
     started: UnixTime,
 }
 
 impl AdminService {
-    /// Answers about `judgements`, `trust` and what `watch` has seen; the agent's start is now.
+    /// Answers about `judgements`, `trust`, what `watch` has seen and `probe`; the agent's start is now.
     #[must_use]
     pub fn new(
         judgements: Arc<Judgements>,
         trust: Arc<TrustHolder>,
         watch: Option<Arc<AgentWatch>>,
         platform: String,
+        probe: Option<Arc<Probe>>,
     ) -> Self {
-        Self { judgements, trust, watch, platform, started: now() }
+        Self { judgements, trust, watch, platform, probe, started: now() }
     }
 }
 
@@ -63,6 +66,7 @@ impl Admin for AdminService {
             waiting: count(self.judgements.waiting()),
             joined: tally.joined(),
             inventory: self.watch.as_deref().map(wire::inventory_state),
+            probe: self.probe.as_deref().map(wire::probe_state),
         }))
     }
 

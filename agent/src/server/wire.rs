@@ -10,6 +10,7 @@ use pullward_proto::v1::{self, InventoryState, JudgeRequest, JudgeResponse, Trus
 use crate::decide::Question;
 use crate::hook::descriptor::{Descriptor, DescriptorError};
 use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
 use crate::server::trust::{Failed, Held};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Decision, Hook, ONE_LINE_MAX, Place, Verdict};
@@ -110,6 +111,18 @@ pub fn question(
     descriptor.is_of(digest)?;
     asked.media_type = Some(descriptor.media_type);
     Ok(asked)
+}
+
+/// What the probe has shown, as the admin socket tells it.
+#[must_use]
+pub fn probe_state(probe: &Probe) -> v1::ProbeState {
+    let shown = probe.shown();
+    v1::ProbeState {
+        outcome: shown.outcome.name().to_owned(),
+        time: shown.time.0,
+        interval: probe.interval.as_secs(),
+        message: shown.message,
+    }
 }
 
 /// A verdict as the verify socket answers it.
