@@ -151,6 +151,7 @@ fn commands_and_flags_exist() -> Result<(), Error> {
     let commands = [
         "agent",
         "attestation show",
+        "audit",
         "policy check",
         "policy import",
         "policy test",

@@ -80,7 +80,7 @@ impl<V: Verdicts> Survey<V> {
         // Ids stand as the names beside them, all of which are known now.
         for (key, row) in self.stock.images() {
             if Name::of(&key.1) == Name::Id {
-                self.acts.on_image(client, &self.stock, &key, &row, Sight::List).await;
+                self.acts.on_image(client, &self.stock, &key, &row).await;
             }
         }
         Ok(())
@@ -143,8 +143,8 @@ impl<V: Verdicts> Survey<V> {
         };
         if known.is_some() {
             // Known, and perhaps not dealt with: containerd may have refused.
-            if let Some(row) = self.stock.image(&key) {
-                self.acts.on_image(client, &self.stock, &key, &row, sight).await;
+            if let Some(row) = self.stock.image(&key).filter(|_| Name::of(&key.1) != Name::Id) {
+                self.acts.on_image(client, &self.stock, &key, &row).await;
             }
             return;
         }
@@ -154,8 +154,9 @@ impl<V: Verdicts> Survey<V> {
         if news == News::Changed {
             say_image(&key, &row);
         }
-        if news != News::Late {
-            self.acts.on_image(client, &self.stock, &key, &row, sight).await;
+        // An id stands as the names beside it, which may not be known yet.
+        if news != News::Late && Name::of(&key.1) != Name::Id {
+            self.acts.on_image(client, &self.stock, &key, &row).await;
         }
     }
 

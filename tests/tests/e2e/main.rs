@@ -4,6 +4,8 @@
 //! or is not what it should be; [`trust`] bundles that come and are refused; [`formats`] every signature that cosign
 //! makes; [`offline`] the store on disk; [`oracle`] whether cosign and we agree; [`load`] two hundred at a time.
 //!
+//! [`inventory`] is about what came round every hook: imports, other names, other namespaces, what runs already.
+//!
 //! Attestations: [`attestations`] has the production flow from build to pull, [`buildkit`] what an image's own index
 //! holds, [`walkthrough`] a script of others beside our policy for it, [`page`] the commands of our own page, [`shown`] what
 //! people are shown, [`age`] ages that run out, [`floods`] what a hostile registry serves, [`slow`] what takes
@@ -23,6 +25,7 @@ mod doctor;
 mod faults;
 mod floods;
 mod formats;
+mod inventory;
 mod load;
 mod offline;
 mod oracle;
