@@ -7,5 +7,6 @@
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 
+mod pulls;
 mod stage;
 mod starts;
