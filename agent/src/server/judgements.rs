@@ -415,12 +415,12 @@ pub(crate) mod tests {
         let count = variants.len();
         let keys: std::collections::HashSet<_> = variants
             .iter()
-            .map(|question| super::Key::of(question, &fixture.trust.current().unwrap()))
+            .map(|question| super::Key::of(question, None, &fixture.trust.current().unwrap()))
             .collect();
         assert_eq!(keys.len(), count);
-        let before = super::Key::of(&variants[0], &fixture.trust.current().unwrap());
+        let before = super::Key::of(&variants[0], None, &fixture.trust.current().unwrap());
         fixture.trust.reload().unwrap();
-        assert_ne!(super::Key::of(&variants[0], &fixture.trust.current().unwrap()), before);
+        assert_ne!(super::Key::of(&variants[0], None, &fixture.trust.current().unwrap()), before);
     }
 
     #[tokio::test]

@@ -7,6 +7,9 @@
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 
+mod faults;
 mod pulls;
+mod recorder;
 mod stage;
 mod starts;
+mod wire;
