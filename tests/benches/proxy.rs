@@ -27,7 +27,7 @@ const EVENTS: usize = 1000;
 const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const NAME: &str = "registry.example/team/app:v1";
 
-type Answer<T> = Result<T, Box<dyn Error>>;
+type Answer<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     match measure() {
@@ -93,7 +93,7 @@ fn measure() -> Answer<usize> {
             return Err("the stream of events is another one behind the proxy".into());
         }
         println!("{EVENTS} container events, {} bytes: the same", events.len());
-        Ok::<(), Box<dyn Error>>(())
+        Ok::<(), Box<dyn Error + Send + Sync>>(())
     })?;
     Ok(missed)
 }

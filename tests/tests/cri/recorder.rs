@@ -59,7 +59,8 @@ impl Recorder {
 
 async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Reply>, Infallible> {
     let path = request.uri().path().to_owned();
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     seen.lock().unwrap().push((path.clone(), body.clone()));
     let message = match path.as_str() {
         "/runtime.v1.ImageService/ImageStatus" => {

@@ -105,7 +105,7 @@ fn what_cannot_be_judged_does_not_arrive() -> Outcome {
         assert_eq!(status, "3", "{what}: {text}");
         assert!(text.contains("request-unreadable"), "{what}: {text}");
     }
-    assert_eq!(wire.recorder.at(CREATE), [Bytes::new(); 0]);
+    assert!(wire.recorder.at(CREATE).is_empty());
     Ok(())
 }
 
