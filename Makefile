@@ -49,6 +49,10 @@ test-no-std: ## proves that the core links neither std nor an allocator
 test-bare-metal: ## the core's verdicts on emulated boards without operating system; needs test-workspace first
 	tests/bare-metal/run
 
+.PHONY: fuzz
+fuzz: ## changed bundles, certificates, checkpoints, timestamps, roots: whatever is accepted was signed; a minute each
+	tests/fuzz/run
+
 .PHONY: bench
 bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins

@@ -7,12 +7,16 @@ pub mod conformance;
 pub mod containerd;
 pub mod cri;
 pub mod decide;
+pub mod doctor;
 pub mod evidence;
 pub mod guard;
 pub mod hook;
+pub mod inventory;
 pub mod log;
 pub mod notify;
+pub mod nri;
 pub mod policy;
+pub mod probe;
 pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]

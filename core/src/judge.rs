@@ -37,7 +37,7 @@ use crate::{
 use asked::{Offered, Scales, VexClaims, Voucher};
 use candidate::Candidate;
 #[cfg(feature = "predicate")]
-pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, Vouched};
+pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, RequirementOf, Vouched};
 use offer::Parts;
 
 /// What is asked.
@@ -377,6 +377,7 @@ impl<'a> Judge<'a> {
             let offered = Offered {
                 attestation: Attestation { predicate_type, predicate },
                 statement: verified.content(),
+                source: *source,
                 voucher: Voucher::Signature(verified.by()),
             };
             clerk.statement(&Noted {
@@ -422,6 +423,7 @@ impl<'a> Judge<'a> {
         let offered = Offered {
             attestation: Attestation { predicate_type: statement.predicate_type(), predicate },
             statement: chain.statement,
+            source: *source,
             voucher: Voucher::Index,
         };
         clerk.statement(&Noted {

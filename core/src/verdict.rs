@@ -57,6 +57,8 @@ reasons! {
     /// a rule with mode allow matches
     AllowedByRule = "allowed-by-rule", Allow, "nothing to do";
 
+    /// the agent's own probe, an image that must be refused
+    ProbeRefused = "probe", Deny, "nothing to do: it proves that refusals work";
     /// a rule with mode deny matches
     DeniedByRule = "denied-by-rule", Deny, "use another image, or ask the owner of the policy to change the rule";
     /// no rule of the policy matches this reference
@@ -183,6 +185,8 @@ reasons! {
     PlatformMissing = "platform-missing", Deny, "attest the provenance of every platform that the image has";
     /// the image contains a package that the rule denies
     PackageDenied = "package-denied", Deny, "build without the package";
+    /// the document lists no package, so that it does not say that one is not there
+    PackagesMissing = "packages-missing", Deny, "make the list with a tool that looks into this very image (syft, trivy), and attest it; if there is nothing to list, take packages out of the policy";
     /// the image contains a package under a licence that the rule denies
     LicenseDenied = "license-denied", Deny, "build without the package";
     /// the rule's condition is not met

@@ -19,6 +19,8 @@ pub use tls::Authority;
 
 /// Most bytes of a request's head; a client under test that sends more is broken.
 const HEAD_BYTES: u64 = 64 * 1024;
+/// Most bytes of a request's body: what is signed here is small.
+const BODY_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What the server was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Request {
     pub path: String,
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The body; empty where there is none.
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -271,22 +275,17 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
 
 fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>> {
     let mut lines = Vec::new();
-    let mut head = stream.take(HEAD_BYTES);
     loop {
-        let mut line = String::new();
-        if head.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let line = line.trim_end();
+        let Some(line) = read_line(stream)? else { return Ok(None) };
         if line.is_empty() {
             break;
         }
-        lines.push(line.to_owned());
+        lines.push(line);
     }
     let mut lines = lines.into_iter();
     let first = lines.next().unwrap_or_default();
     let mut words = first.split(' ').map(str::to_owned);
-    Ok(Some(Request {
+    let mut request = Request {
         method: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
         headers: lines
@@ -295,5 +294,37 @@ fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>
                 Some((name.to_ascii_lowercase(), value.trim().to_owned()))
             })
             .collect(),
-    }))
+        body: Vec::new(),
+    };
+    request.body = read_body(stream, &request)?;
+    Ok(Some(request))
+}
+
+/// A line without its end; `None` at the end of the connection.
+fn read_line(stream: &mut BufReader<impl Read>) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = stream.take(HEAD_BYTES).read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end().to_owned()))
+}
+
+/// A body by its length, or in chunks (RFC 9112 section 7.1).
+fn read_body(stream: &mut BufReader<impl Read>, request: &Request) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    if request.header("transfer-encoding") != Some("chunked") {
+        let length = request.header("content-length").and_then(|length| length.parse().ok());
+        stream.take(length.unwrap_or(0).min(BODY_BYTES)).read_to_end(&mut body)?;
+        return Ok(body);
+    }
+    loop {
+        let line = read_line(stream)?.unwrap_or_default();
+        let size = u64::from_str_radix(&line, 16).map_err(io::Error::other)?;
+        if size > BODY_BYTES {
+            return Err(io::Error::other("a chunk larger than any body"));
+        }
+        stream.take(size).read_to_end(&mut body)?;
+        read_line(stream)?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub use error::Error;
 pub use node::{Node, descriptor, policy_for};
 pub use peers::Peers;
 pub use peers::containerd::{Containerd, ContainerdVersion, Settings, Snapshotter};
-pub use peers::cosign::{Cosign, CosignVersion, KeyPair, KeylessBlob};
+pub use peers::cosign::{Cosign, CosignVersion, KeyPair, KeylessBlob, KeylessClient};
 pub use peers::crane::{Crane, Image};
 pub use peers::cri::{Cri, CriImage};
 pub use peers::oras::Oras;

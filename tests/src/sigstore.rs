@@ -9,6 +9,8 @@
 //! - [`FAULTS`] are steps that each make a forgery of it, [`VARIATIONS`] steps that do not: the matrix is their
 //!   product with the shapes. [`Cell`] is one of it, and whoever judges it is passed in to [`Tally::of`].
 //!
+//! [`Services`] serves an instance over HTTP on loopback, for clients that sign with it.
+//!
 //! As all of [`mint`](crate::mint), this is written from the specifications and shares no code with the core. cosign
 //! is asked about what it makes, too, so that it is not merely the core's twin in error.
 
@@ -19,6 +21,7 @@ pub mod fulcio;
 mod matrix;
 pub mod rekor;
 mod root;
+mod services;
 mod shape;
 pub mod timestamp;
 
@@ -28,6 +31,7 @@ pub use forge::{Case, EntryForge, KeylessForge, Sending, Stamp};
 pub use fulcio::{Fulcio, Identity};
 pub use matrix::{Cell, Honesty, Opinion, Tally};
 pub use rekor::{Entry, EntryKind, Generation, Rekor, Upload};
+pub use services::{Provider, Services, Stamped};
 pub use shape::{BundleVersion, Form, Shape, Shown, TimeSource};
 pub use timestamp::Tsa;
 

@@ -3,6 +3,8 @@
 mod admin;
 pub mod agent;
 pub mod attestation;
+pub mod audit;
+pub mod doctor;
 pub mod judging;
 pub mod policy;
 pub mod repair;

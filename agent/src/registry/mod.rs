@@ -7,6 +7,7 @@
 //!
 //! - [`address`]: who is asked, and which other address is the same party;
 //! - `authorize`: how a challenge is answered, once for all threads;
+//! - [`background`]: a fetch that outlives its verdict and goes on;
 //! - `challenge`: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
@@ -28,6 +29,7 @@
 pub mod address;
 mod ahead;
 mod authorize;
+pub mod background;
 pub(crate) mod challenge;
 pub mod configured;
 pub(crate) mod connection;
@@ -56,7 +58,7 @@ use crate::registry::challenge::Challenge;
 use crate::registry::connection::{Answer, Connections, Exchange, remaining};
 use crate::registry::credentials::Credentials;
 pub use crate::registry::error::{Refusal, RegistryError};
-pub(crate) use crate::registry::received::{Received, content_type, header, read_body};
+pub(crate) use crate::registry::received::{Received, content_type, header, read_body, read_body_into};
 use crate::registry::received::{drain, header_of};
 
 /// The media types of manifests, as one `Accept` header; the same that [`crate::evidence::document::MediaType`] knows.
@@ -266,12 +268,34 @@ impl Client {
         cap: u64,
         deadline: Instant,
     ) -> Result<Vec<u8>, RegistryError> {
+        let mut content = Vec::new();
+        self.blob_into(repository, digest, size, cap, deadline, &mut |part| {
+            content.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(content)
+    }
+
+    /// The same for a blob that goes elsewhere than into memory: every part goes to `take` as it comes, and is what was
+    /// asked for once this has come back without an error.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; also where `take` refuses a part.
+    pub(crate) fn blob_into(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        size: u64,
+        cap: u64,
+        deadline: Instant,
+        take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), RegistryError> {
         let address = repository.origin.at(format!("/v2/{}/blobs/{digest}", repository.path));
         if size > cap {
             return Err(RegistryError::TooLarge { url: address.to_string(), cap });
         }
         let answer = self.get(repository, address, "*/*", deadline)?;
-        Ok(read_body(answer, cap, Some(size), Some(*digest))?.0)
+        read_body_into(answer, cap, Some(size), Some(*digest), take).map(drop)
     }
 
     /// Sends one GET, follows redirects on the same origin, answers a challenge, retries what may pass. What comes back

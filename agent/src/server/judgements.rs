@@ -18,7 +18,7 @@ use crate::server::denial::Denial;
 use crate::server::tally::Tally;
 use crate::server::trust::{Held, TrustHolder};
 use crate::server::{Judge, ServerLimits};
-use crate::verdict::{Decision, Verdict};
+use crate::verdict::{Decision, Hook, Verdict};
 
 /// How much longer whoever waits does than the judge may take: so that the judge's own reason is the one given.
 const GRACE: Duration = Duration::from_millis(250);
@@ -85,7 +85,10 @@ impl Judgements {
     /// The verdict on `question`, which arrived at `arrival`.
     pub async fn judge(self: &Arc<Self>, question: Question, arrival: Instant) -> Arc<Verdict> {
         let verdict = self.shared(&question, None, arrival).await;
-        self.tally.count(&verdict);
+        // The inventory asks of itself, again and again: it counts what is there, not how often it looked.
+        if question.place.hook != Hook::Inventory {
+            self.tally.count(&verdict);
+        }
         verdict
     }
 
@@ -256,6 +259,10 @@ fn denied(denial: &Denial, question: &Question, held: Option<&Held>, arrival: In
 
 /// One line for each verdict. Everything in it that came from outside is escaped (T-98).
 fn log(verdict: &Verdict) {
+    // The inventory says what has changed.
+    if verdict.place.hook == Hook::Inventory {
+        return;
+    }
     let shown = |text: &str| crate::verdict::printable(text, crate::verdict::ONE_LINE_MAX);
     let decision = match verdict.decision {
         Decision::Allow => "allow",

@@ -31,6 +31,8 @@ use tokio::sync::watch;
 
 use crate::decide::Question;
 use crate::decide::credentials::PullCredentials;
+use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
 use crate::server::accept::Admission;
 use crate::server::admin::AdminService;
 use crate::server::cri::CriService;
@@ -98,6 +100,10 @@ pub struct Server {
     pub judgements: Arc<Judgements>,
     /// The trust bundle in use.
     pub trust: Arc<TrustHolder>,
+    /// What the inventory has seen, where there is one.
+    pub watch: Option<Arc<AgentWatch>>,
+    /// The live proof, where it is made.
+    pub probe: Option<Arc<Probe>>,
     /// How much at a time.
     pub limits: ServerLimits,
 }
@@ -127,7 +133,13 @@ impl Server {
         let admin = accept::serve(
             self.admin,
             Admission::admin(),
-            accept::admin_routes(AdminService::new(self.judgements, self.trust, platform)),
+            accept::admin_routes(AdminService::new(
+                self.judgements,
+                self.trust,
+                self.watch,
+                platform,
+                self.probe,
+            )),
             stopped,
         );
         let both = tokio::spawn(async move { tokio::join!(verify, admin) });

@@ -5,10 +5,12 @@ use pullward_core::oci::{Digest, DigestError, MEDIA_TYPE_DESCRIPTOR};
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 use pullward_proto::PROTOCOL;
-use pullward_proto::v1::{self, JudgeRequest, JudgeResponse, TrustState};
+use pullward_proto::v1::{self, InventoryState, JudgeRequest, JudgeResponse, TrustState};
 
 use crate::decide::Question;
 use crate::hook::descriptor::{Descriptor, DescriptorError};
+use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
 use crate::server::trust::{Failed, Held};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Decision, Hook, ONE_LINE_MAX, Place, Verdict};
@@ -111,6 +113,18 @@ pub fn question(
     Ok(asked)
 }
 
+/// What the probe has shown, as the admin socket tells it.
+#[must_use]
+pub fn probe_state(probe: &Probe) -> v1::ProbeState {
+    let shown = probe.shown();
+    v1::ProbeState {
+        outcome: shown.outcome.name().to_owned(),
+        time: shown.time.0,
+        interval: probe.interval.as_secs(),
+        message: shown.message,
+    }
+}
+
 /// A verdict as the verify socket answers it.
 #[must_use]
 pub fn response(verdict: &Verdict) -> JudgeResponse {
@@ -160,6 +174,30 @@ pub(crate) fn issued(trust: &InstalledTrust) -> UnixTime {
 /// When a trust bundle expires.
 pub(crate) fn expires(trust: &InstalledTrust) -> UnixTime {
     UnixTime(trust.expires)
+}
+
+/// What the inventory has seen, on the wire.
+#[must_use]
+pub fn inventory_state(watch: &AgentWatch) -> InventoryState {
+    let (link, counts) = (watch.link(), watch.survey.stock.counts());
+    InventoryState {
+        connected: link.connected,
+        trouble: link.trouble.unwrap_or_default(),
+        connections: link.connections,
+        events: link.events,
+        lists: link.lists,
+        images: counts.images,
+        allowed: counts.allowed,
+        audited: counts.audited,
+        denied: counts.denied,
+        undecided: counts.undecided,
+        unverifiable: counts.unverifiable,
+        evidence: counts.evidence,
+        running: counts.running,
+        running_unverified: counts.running_unverified,
+        removed: watch.survey.acts.removed(),
+        stopped: watch.survey.acts.stopped(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Keys, signatures and attestations, made by cosign; and cosign's own opinion to compare with.
 
+mod keyless;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use keyless::KeylessClient;
 
 use crate::{Error, Peers, Workspace, run};
 

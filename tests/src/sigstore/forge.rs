@@ -209,6 +209,7 @@ impl<'s> KeylessForge<'s> {
             signature: signature.clone(),
             certificate: certificate.clone(),
             key: self.key.kind(),
+            sent: None,
         };
         for change in &self.uploads {
             change(&mut upload, self);
@@ -234,6 +235,7 @@ impl<'s> KeylessForge<'s> {
                     payload_type: other.payload_type.clone(),
                     certificate: other.leaf.issue(),
                     key: other.key.kind(),
+                    sent: None,
                 };
                 entries.push(self.log(forge, &other));
             }

@@ -29,6 +29,8 @@ pub enum EntryKind {
     HashedRekord1,
     /// dsse 0.0.1.
     Dsse1,
+    /// intoto 0.0.1, which cosign 2 writes when it is told to.
+    Intoto1,
     /// intoto 0.0.2.
     Intoto2,
     /// hashedrekord 0.0.2, over a digest or the pre-authentication encoding of an envelope.
@@ -48,6 +50,7 @@ impl EntryKind {
         match self {
             Self::HashedRekord1 => ("hashedrekord", "0.0.1"),
             Self::Dsse1 => ("dsse", "0.0.1"),
+            Self::Intoto1 => ("intoto", "0.0.1"),
             Self::Intoto2 => ("intoto", "0.0.2"),
             Self::HashedRekord2 => ("hashedrekord", "0.0.2"),
         }
@@ -69,6 +72,8 @@ pub struct Upload {
     pub certificate: Vec<u8>,
     /// The kind of the key in it.
     pub key: KeyType,
+    /// The envelope's JSON as it came; as we write it where `None`.
+    pub sent: Option<Vec<u8>>,
 }
 
 impl Upload {
@@ -78,15 +83,20 @@ impl Upload {
         let pem = STANDARD.encode(pem(&self.certificate));
         let signature = STANDARD.encode(&self.signature);
         let hash = |bytes: &[u8]| json!({ "algorithm": "sha256", "value": hex(&sha256(bytes)) });
+        let envelope = || self.sent.clone().unwrap_or_else(|| self.envelope());
         let spec = match kind {
             EntryKind::HashedRekord1 => json!({
                 "data": { "hash": hash(&self.content) },
                 "signature": { "content": signature, "publicKey": { "content": pem } }
             }),
             EntryKind::Dsse1 => json!({
-                "envelopeHash": hash(&self.envelope()),
+                "envelopeHash": hash(&envelope()),
                 "payloadHash": hash(&self.content),
                 "signatures": [{ "signature": signature, "verifier": pem }]
+            }),
+            EntryKind::Intoto1 => json!({
+                "content": { "hash": hash(&envelope()), "payloadHash": hash(&self.content) },
+                "publicKey": pem
             }),
             EntryKind::Intoto2 => json!({
                 "content": {
@@ -94,7 +104,7 @@ impl Upload {
                         "payloadType": self.payload_type,
                         "signatures": [{ "publicKey": pem, "sig": STANDARD.encode(&signature) }]
                     },
-                    "hash": hash(&self.envelope()),
+                    "hash": hash(&envelope()),
                     "payloadHash": hash(&self.content)
                 }
             }),
@@ -217,18 +227,30 @@ impl Rekor {
     #[must_use]
     pub fn proof(&self, body: &str) -> Proof {
         let (index, size) = PLACE;
-        let mut leaves: Vec<Vec<u8>> =
-            (0..size).map(|place| sha256(&[&[0][..], &place.to_be_bytes()].concat())).collect();
-        leaves[index] = sha256(&[&[0][..], body.as_bytes()].concat());
-        let root = root_of(&leaves);
-        Proof { index, size, hashes: proof_of(index, &leaves), note: Some(self.note(size, &root)), root }
+        let mut leaves: Vec<Vec<u8>> = (0..size).map(|place| leaf(&place.to_be_bytes())).collect();
+        leaves[index] = leaf(body.as_bytes());
+        self.proof_among(index, &leaves)
+    }
+
+    /// A proof that a leaf is in the tree of these hashes, with the checkpoint.
+    #[must_use]
+    pub fn proof_among(&self, index: usize, leaves: &[Vec<u8>]) -> Proof {
+        let (size, root) = (leaves.len(), root_of(leaves));
+        Proof { index, size, hashes: proof_of(index, leaves), note: Some(self.note(size, &root)), root }
     }
 
     /// Takes a body in.
     #[must_use]
     pub fn take(&self, kind: EntryKind, body: String, time: UnixTime) -> Entry {
+        let proof = self.proof(&body);
+        self.entry(kind, body, time, proof)
+    }
+
+    /// The entry of a body that it has taken in, from its proof.
+    #[must_use]
+    pub fn entry(&self, kind: EntryKind, body: String, time: UnixTime, proof: Proof) -> Entry {
         let (name, version) = kind.names();
-        let place = u64::try_from(PLACE.0).unwrap();
+        let place = u64::try_from(proof.index).unwrap();
         let (log_index, time, promise) = match self.generation {
             Generation::One => {
                 let index = SHARD + place;
@@ -236,7 +258,7 @@ impl Rekor {
             }
             Generation::Two => (place, None, None),
         };
-        let (proof, log_id) = (Some(self.proof(&body)), self.id());
+        let (proof, log_id) = (Some(proof), self.id());
         Entry { log_index, log_id, kind: name.into(), version: version.into(), time, promise, proof, body }
     }
 }
@@ -338,6 +360,12 @@ impl Entry {
         })
         .to_string()
     }
+}
+
+/// The hash of a leaf (RFC 9162 section 2.1.1).
+#[must_use]
+pub fn leaf(content: &[u8]) -> Vec<u8> {
+    sha256(&[&[0][..], content].concat())
 }
 
 /// The root of a tree, by its definition (RFC 9162 section 2.1.1).

@@ -53,6 +53,7 @@ impl Tsa {
             status: 0,
             imprint: (SHA256, sha256(message)),
             time,
+            nonce: None,
             signer: sha256(&self.certificates[0]),
             digest: None,
             signature: None,
@@ -73,6 +74,8 @@ pub struct Token<'s> {
     pub imprint: (&'static [u8], Vec<u8>),
     /// When.
     pub time: UnixTime,
+    /// The content of the nonce that was asked for.
+    pub nonce: Option<Vec<u8>>,
     /// What the signed attributes name as the hash of the signer's certificate.
     pub signer: Vec<u8>,
     /// Another digest of the content in the signed attributes.
@@ -124,6 +127,7 @@ impl Token<'_> {
             der(0x02, &[0x11]),
             der(0x18, format!("{digits}Z").as_bytes()),
             accuracy,
+            self.nonce.as_ref().map(|nonce| der(0x02, nonce)).unwrap_or_default(),
         ])
     }
 

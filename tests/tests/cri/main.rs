@@ -8,6 +8,7 @@
 )]
 
 mod faults;
+mod nri;
 mod pulls;
 mod recorder;
 mod stage;

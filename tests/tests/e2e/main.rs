@@ -18,6 +18,7 @@
 mod age;
 mod attestations;
 mod buildkit;
+mod doctor;
 mod faults;
 mod floods;
 mod formats;
@@ -25,6 +26,7 @@ mod load;
 mod offline;
 mod oracle;
 mod page;
+mod probe;
 mod pulls;
 mod shown;
 mod stage;

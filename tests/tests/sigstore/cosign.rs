@@ -88,7 +88,7 @@ fn cosign_agrees_about_every_fault_of_a_bundle() -> Result<(), Error> {
                 Some(EntryKind::Dsse1) => shape.time == TimeSource::Log,
                 Some(EntryKind::HashedRekord2) => matches!(shape.form, Form::Envelope(_)),
                 Some(EntryKind::HashedRekord1) => shape.time == TimeSource::Timestamp,
-                Some(EntryKind::Intoto2) | None => false,
+                Some(EntryKind::Intoto1 | EntryKind::Intoto2) | None => false,
             }
     };
     let cells: Vec<Cell> = Cell::all().into_iter().filter(asked).collect();

@@ -4,3 +4,4 @@ mod core_judges;
 mod cosign;
 mod flips;
 mod matrix;
+mod signing;
