@@ -56,7 +56,7 @@ fuzz: ## changed bundles, certificates, checkpoints, timestamps, roots: whatever
 .PHONY: bench
 bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins
-	$(CARGO) bench --locked -p pullward-tests --bench predicates --bench attestations --bench rejudge --bench numbers
+	$(CARGO) bench --locked -p pullward-tests --bench predicates --bench attestations --bench rejudge --bench proxy --bench numbers
 
 .PHONY: doc
 doc: ## the library's documentation, into target/doc

@@ -1,9 +1,9 @@
 //! `pullward-cri` in front of a containerd.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Cri, Error, Process, Pullward, Workspace};
+use crate::{Cri, Error, Node, Process, Pullward, Workspace};
 
 /// The proxy is up in some 10 ms; a loaded machine is given more.
 const READY: Duration = Duration::from_secs(20);
@@ -32,6 +32,23 @@ impl Proxy {
         let mut process = Process::spawn("pullward-cri", command, &log)?;
         process.wait_ready(READY, || std::os::unix::net::UnixStream::connect(&socket).is_ok())?;
         Ok(Self { socket, log, process })
+    }
+
+    /// The proxy in front of whatever listens at `upstream`, for a node that has an agent; `extra` is for `[cri]`.
+    ///
+    /// # Errors
+    /// As [`Proxy::start`].
+    pub fn before(
+        pullward: &Pullward,
+        workspace: &Workspace,
+        node: &mut Node<'_>,
+        upstream: &Path,
+        extra: &str,
+    ) -> Result<Self, Error> {
+        let socket = node.join("run/cri.sock");
+        let (address, shown) = (upstream.display(), socket.display());
+        node.configure(&format!("[containerd]\naddress = '{address}'\n[cri]\nsocket = '{shown}'\n{extra}\n"));
+        Self::start(pullward, workspace, &node.config()?, socket)
     }
 
     /// kubelet's side of it.

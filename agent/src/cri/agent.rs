@@ -90,7 +90,7 @@ impl Agent {
         auth: Option<&Auth>,
     ) -> Result<Judged, Refusal> {
         // What is for another registry is not for this one, as containerd has it.
-        let is_for = |auth: &&Auth| auth.server.is_empty() || host_of(&auth.server) == host_of(image);
+        let is_for = |auth: &&Auth| auth.server.is_empty() || host_of_server(&auth.server) == host_of(image);
         let credentials = auth.filter(is_for).map(|auth| PullCredentials {
             username: auth.username.to_string(),
             password: auth.password.to_string(),
@@ -220,16 +220,17 @@ fn unclear(image: &str, part: &str) -> Refusal {
     Refusal::of(image, Reason::AgentUnreachable, &detail)
 }
 
-/// The host of a name or of an address, as a normalised reference has it.
-fn host_of(text: &str) -> String {
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let host = bare.split('/').next().unwrap_or_default();
-    let name =
-        if text.contains("://") || !text.contains('/') { format!("{host}/x") } else { text.to_owned() };
-    match Reference::parse(&name) {
-        Ok(reference) if matches!(reference.host(), "registry-1.docker.io") => "docker.io".to_owned(),
-        Ok(reference) => reference.host().to_owned(),
-        Err(_) => host.to_owned(),
+/// The host of an image's name.
+fn host_of(image: &str) -> Option<String> {
+    Reference::parse(image).ok().map(|reference| reference.host().to_owned())
+}
+
+/// The host of a registry's address, as a normalised reference has it.
+fn host_of_server(server: &str) -> Option<String> {
+    let bare = server.split_once("://").map_or(server, |(_, rest)| rest);
+    match bare.split('/').next()? {
+        "registry-1.docker.io" => Some("docker.io".to_owned()),
+        host => host_of(&format!("{host}/x")),
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
     use pullward_core::verdict::Reason;
     use pullward_proto::v1::{JudgeImageResponse, JudgeResponse};
 
-    use super::{Judged, Refusal, Standing, host_of, judged};
+    use super::{Judged, Refusal, Standing, host_of, host_of_server, judged};
 
     fn response(decision: i32) -> JudgeImageResponse {
         JudgeImageResponse {
@@ -281,9 +282,9 @@ mod tests {
             ("registry.example:5000", "registry.example:5000/a/b"),
             ("https://ghcr.io", "ghcr.io/a"),
         ] {
-            assert_eq!(host_of(server), host_of(image), "{server}");
+            assert_eq!(host_of_server(server), host_of(image), "{server}");
         }
-        assert_ne!(host_of("ghcr.io.evil.com"), host_of("ghcr.io/a"));
-        assert_ne!(host_of("https://ghcr.io"), host_of("nginx"));
+        assert_ne!(host_of_server("ghcr.io.evil.com"), host_of("ghcr.io/a"));
+        assert_ne!(host_of_server("https://ghcr.io"), host_of("nginx"));
     }
 }

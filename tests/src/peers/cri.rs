@@ -333,13 +333,22 @@ impl Cri {
             .map(|answer: ContainerStatusResponse| answer.status.map_or(-1, |status| status.state))
     }
 
+    /// Stops a pod with all its containers.
+    ///
+    /// # Errors
+    /// [`Error::Rpc`] with the runtime's answer.
+    pub fn stop_pod(&self, sandbox: &str) -> Result<(), Error> {
+        let request = OneId { id: sandbox.to_owned() };
+        self.call("/runtime.v1.RuntimeService/StopPodSandbox", request).map(|Nothing {}| ())
+    }
+
     /// Stops and removes a pod with all its containers.
     ///
     /// # Errors
     /// [`Error::Rpc`] with the runtime's answer.
     pub fn remove_pod(&self, sandbox: &str) -> Result<(), Error> {
+        self.stop_pod(sandbox)?;
         let request = OneId { id: sandbox.to_owned() };
-        self.call("/runtime.v1.RuntimeService/StopPodSandbox", request.clone()).map(|Nothing {}| ())?;
         self.call("/runtime.v1.RuntimeService/RemovePodSandbox", request).map(|Nothing {}| ())
     }
 

@@ -7,6 +7,10 @@
     reason = "what the tests share fails as they do; clippy excepts only functions marked as tests"
 )]
 
+mod faults;
 mod nri;
+mod pulls;
+mod recorder;
 mod stage;
 mod starts;
+mod wire;

@@ -2,7 +2,7 @@
 
 use pullward_tests::{
     Containerd, ContainerdVersion, Cosign, CosignVersion, Crane, Cri, Error, Image, KeyPair, Node, Peers,
-    Process, Proxy, Pullward, Registry, Settings, Workspace, run,
+    Proxy, Pullward, Registry, Settings, Workspace, run,
 };
 
 /// Without CAP_SYS_RESOURCE nobody lowers a pod's score below their own.
@@ -138,10 +138,6 @@ impl<'a> Scene<'a> {
         let mut command = self.ground.peers.command(self.ctr, &self.ground.workspace)?;
         command.arg("--address").arg(self.containerd.socket()).args(["-n", "k8s.io"]).args(arguments);
         run(command).map(drop)
-    }
-
-    pub(crate) fn agent(&mut self) -> Result<&mut Process, Error> {
-        self.node.agent()
     }
 }
 

@@ -13,9 +13,6 @@ fn only_signed_images_start(version: ContainerdVersion, name: &str) -> Outcome {
     let unsigned = scene.push("unsigned")?;
     let cri = scene.cri()?;
 
-    if version == ContainerdVersion::V2 {
-        println!("SANDBOX {:?}", cri.status()?.get("config").map(|c| c.contains("infra/pause")));
-    }
     let pod = cri.run_pod("pod", "demo")?;
     let app = scene.tag("app");
     let id = cri.pull_for(&app, "demo", None)?;
