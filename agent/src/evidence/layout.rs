@@ -28,8 +28,8 @@ use crate::evidence::document::{
 use crate::evidence::oci_target::OciImage;
 use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
 use crate::evidence::{
-    Budget, EvidenceSource, Fault, Flow, Found, Gathered, Hint, ItemError, Limit, Question, Rejected,
-    Resolved, Source, SourceError, Wanted, fallback_tag,
+    Budget, Documents, EvidenceSource, Fault, Flow, Found, Gathered, Hint, ItemError, Kin, Limit, Question,
+    REWRITTEN_TRIED, Rejected, Relative, Resolved, Source, SourceError, Wanted, fallback_tag,
 };
 
 /// The annotation in `index.json` that names an image.
@@ -137,6 +137,8 @@ struct Scan {
     entries: Vec<Listed>,
     /// Positions in `entries` of the referrers, by the digest that they refer to.
     referrers: HashMap<Digest, Vec<usize>>,
+    /// Positions in `entries` of the indexes, by the digests that they list.
+    parents: HashMap<Digest, Vec<usize>>,
     /// What is listed and cannot be used. It may have been evidence.
     broken: Vec<Rejected>,
 }
@@ -276,8 +278,8 @@ impl Layout {
                 return;
             }
         };
-        let subject = match self.read_manifest(&descriptor) {
-            Ok(manifest) => manifest.document.subject,
+        let (subject, shape) = match self.read_manifest(&descriptor) {
+            Ok(manifest) => (manifest.document.subject, manifest.document.shape),
             // Not a manifest at all: the layout may hold anything else, and that is not ours.
             Err(ItemError::Document(DocumentError::UnknownType(_))) => return,
             Err(reason) => {
@@ -286,6 +288,11 @@ impl Layout {
             }
         };
         let position = scan.entries.len();
+        if let Shape::Index { manifests } = shape {
+            for child in manifests.entries.into_iter().flatten().take(limits::INDEX_MANIFESTS) {
+                scan.parents.entry(child.digest).or_default().push(position);
+            }
+        }
         let role = match subject {
             None => Role::Image,
             Some(subject) => {
@@ -434,6 +441,45 @@ impl EvidenceSource for Layout {
         Ok(walk.finish())
     }
 
+    fn relatives(
+        &self,
+        image: &Digest,
+        _: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError> {
+        let scan = self.scan(deadline)?;
+        let source = self.source;
+        // What cannot be read ties nothing: that can only deny.
+        Ok(match kin {
+            Kin::Parents => {
+                let positions = scan.parents.get(image).map(Vec::as_slice).unwrap_or_default();
+                let entries = positions.iter().filter_map(|position| scan.entries.get(*position));
+                let read = entries
+                    .take(limits::RELATED)
+                    .filter_map(|listed| self.read_manifest(&listed.descriptor).ok());
+                read.map(|index| Relative {
+                    source,
+                    documents: Documents::Parent { index: index.bytes.into() },
+                })
+                .collect()
+            }
+            Kin::Rewritten => {
+                let Ok(own) = self.read_image(image) else { return Ok(Vec::new()) };
+                let own: Arc<[u8]> = own.bytes.into();
+                let tagged = signed_digests(scan.entries.iter().filter_map(|listed| listed.name.as_deref()));
+                let signed: BTreeSet<Digest> = scan.referrers.keys().copied().chain(tagged).collect();
+                let others = signed.into_iter().filter(|digest| digest != image).take(REWRITTEN_TRIED);
+                let read = others.filter_map(|digest| self.read_image(&digest).ok());
+                read.map(|other| Relative {
+                    source,
+                    documents: Documents::Rewritten { image: Arc::clone(&own), other: other.bytes.into() },
+                })
+                .collect()
+            }
+        })
+    }
+
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
         let scan = self.scan(deadline)?;
         // A digest in the reference is what counts; the tag beside it is only where it was found.
@@ -483,13 +529,18 @@ impl Listed {
     }
 }
 
+/// The digests that tags say are signed: of legacy signatures, and of the lists that stand in for the referrers API.
+pub(crate) fn signed_digests<'a>(tags: impl Iterator<Item = &'a str>) -> BTreeSet<Digest> {
+    tags.filter_map(|tag| {
+        let tag = tag.rsplit_once(':').map_or(tag, |(_, tag)| tag).strip_prefix("sha256-")?;
+        Digest::from_hex(tag.strip_suffix(".sig").unwrap_or(tag)).ok()
+    })
+    .collect()
+}
+
 /// A hint, if tags of legacy signatures stand beside an image that has none.
 pub(crate) fn signature_of_another<'a>(tags: impl Iterator<Item = &'a str>) -> Option<Hint> {
-    let signed = tags.filter_map(|tag| {
-        let tag = tag.rsplit_once(':').map_or(tag, |(_, tag)| tag);
-        Digest::from_hex(tag.strip_prefix("sha256-")?.strip_suffix(".sig")?).ok()
-    });
-    let digests: BTreeSet<Digest> = signed.collect();
+    let digests = signed_digests(tags.filter(|tag| tag.ends_with(".sig")));
     let example = *digests.first()?;
     Some(Hint::SignatureOfAnother { example, count: digests.len() })
 }

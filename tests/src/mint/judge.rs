@@ -2,10 +2,11 @@
 
 use pullward_core::judge::{
     Admission, AdmittedBy, Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing,
-    Trust as Believed,
+    Trust as Believed, Unrelated,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
+use pullward_core::related::{Related, Relation};
 use pullward_core::signature::{KeyId, PublicKey};
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{Mode, TrustBundle, TrustError, TrustIndex};
@@ -68,6 +69,8 @@ pub struct Ask {
     allowed_at: Option<Admission>,
     evidence: Vec<Minted>,
     covered: Vec<MintedChain>,
+    parents: Vec<String>,
+    rewritten: Vec<(String, String)>,
     failed: usize,
     deadlines: usize,
     limit: Option<Reason>,
@@ -86,6 +89,8 @@ impl Ask {
             allowed_at: None,
             evidence: Vec::new(),
             covered: Vec::new(),
+            parents: Vec::new(),
+            rewritten: Vec::new(),
             failed: 0,
             deadlines: 0,
             limit: None,
@@ -162,6 +167,20 @@ impl Ask {
         self
     }
 
+    /// With an index that may list the image, offered before all evidence.
+    #[must_use]
+    pub fn with_parent(mut self, index: &str) -> Self {
+        self.parents.push(index.into());
+        self
+    }
+
+    /// With the image's own manifest, and another that may be of the same image.
+    #[must_use]
+    pub fn with_rewritten(mut self, image: &str, other: &str) -> Self {
+        self.rewritten.push((image.into(), other.into()));
+        self
+    }
+
     /// With a source that could not be read.
     #[must_use]
     pub fn with_failed_source(mut self) -> Self {
@@ -195,6 +214,12 @@ impl Ask {
         };
         let mut judge = Judge::open(trust, &question);
         let mut rows = Vec::new();
+        let parents = self.parents.iter().map(|index| Relation::Parent { index: index.as_bytes() });
+        let rewritten = self
+            .rewritten
+            .iter()
+            .map(|(image, other)| Relation::Rewritten { image: image.as_bytes(), other: other.as_bytes() });
+        let related = parents.chain(rewritten).map(|relation| judge.relate(&relation)).collect();
         for minted in &self.covered {
             let outcome = judge.offer_covered(&minted.chain(), &minted.source(), &mut NoClerk);
             rows.push(Row::of(outcome));
@@ -214,7 +239,7 @@ impl Ask {
         if let Some(reason) = self.limit {
             judge.limit_reached(reason);
         }
-        Answer::of(&judge.decide(), judge.needs(), rows)
+        Answer::of(&judge.decide(), judge.needs(), rows, related)
     }
 }
 
@@ -271,10 +296,17 @@ pub struct Answer {
     pub needs: Needs,
     /// One row per piece of evidence.
     pub rows: Vec<Row>,
+    /// What became of each document that may tie the image to another digest.
+    pub related: Vec<Result<Related, Unrelated>>,
 }
 
 impl Answer {
-    fn of(decision: &Decision<'_>, needs: Needs, rows: Vec<Row>) -> Self {
+    fn of(
+        decision: &Decision<'_>,
+        needs: Needs,
+        rows: Vec<Row>,
+        related: Vec<Result<Related, Unrelated>>,
+    ) -> Self {
         Self {
             ruling: decision.ruling,
             reason: decision.reason,
@@ -286,6 +318,7 @@ impl Answer {
             would_deny: decision.would_deny(),
             needs,
             rows,
+            related,
         }
     }
 

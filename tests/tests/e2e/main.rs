@@ -26,6 +26,7 @@ mod offline;
 mod oracle;
 mod page;
 mod pulls;
+mod related;
 mod shown;
 mod stage;
 mod supply;

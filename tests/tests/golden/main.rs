@@ -62,7 +62,6 @@ const REASONS_OF_CORE: [Reason; 58] = [
     Reason::DigestRevoked,
     Reason::TrustExpired,
     Reason::NamespaceUnknown,
-    Reason::RequirementUnsupported,
     Reason::ReferenceInvalid,
     Reason::DigestInvalid,
     Reason::DigestConflict,
