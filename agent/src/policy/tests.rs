@@ -288,7 +288,7 @@ fn every_refusal_has_its_place_and_code() {
         (format!("{HEAD}{RULE}{RULE}"), "10:8 policy-duplicate"),
         (
             format!("{HEAD}[[rule]]\nname = \"r\"\nmatch = [\"**\"]\nmode = \"allow\"\nindex = \"parent\"\n"),
-            "10:9 policy-mode",
+            "9:9 policy-mode",
         ),
         // revocations
         (format!("{HEAD}{RULE}[[revoke]]\nreason = \"x\"\n"), "9:1 policy-revocation"),

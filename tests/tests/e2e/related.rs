@@ -63,8 +63,8 @@ fn a_signed_index_covers_its_platforms_where_the_rule_says_so() -> Outcome {
     // With the index in the store the digest alone is enough, without network and for the hook.
     let store = node.path("evidence");
     Oras::new(&ground.peers, &ground.workspace).copy_to_layout(&index, store.as_ref(), "v1")?;
-    node.configure(&format!("[store]\ndir = \"{store}\"\n"));
     node.start()?;
+    node.set_up()?;
     registry.stop()?;
     let host = registry.host();
     if cfg!(target_arch = "x86_64") {
@@ -72,7 +72,8 @@ fn a_signed_index_covers_its_platforms_where_the_rule_says_so() -> Outcome {
         let (code, line) = hook(&node, &pinned)?;
         assert_eq!(code, 0, "{line}");
         let (code, line) = hook(&node, &format!("{host}/team/app@{}", digest_of(&arm64)))?;
-        assert_eq!(code, 1, "{line}");
+        // Another platform's: not covered, and the registry could have had more.
+        assert_eq!(code, 2, "{line}");
     }
     let offline = &["--offline", "--store", &store];
     assert_eq!(on(&node, &amd64, "linux/amd64", offline)?, answer(0, "signed"));
@@ -100,7 +101,7 @@ fn an_image_that_was_packed_anew_is_told_from_one_that_nobody_signed() -> Outcom
         let mut command = Command::new(program);
         command.args(["copy", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"]);
         let done = command.args([from, to]).env_clear().env("HOME", ground.workspace.path()).output();
-        let done = done.map_err(pullward_tests::Error::io(ground.workspace.path()))?;
+        let done = done.unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         Ok::<_, pullward_tests::Error>(())
     };
