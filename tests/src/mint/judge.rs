@@ -58,6 +58,26 @@ pub fn ask_key(key: &PublicKey, ask: &Ask) -> Answer {
     ask.judge(Believed::Key(key))
 }
 
+/// What may tie an image to another digest, owned.
+#[derive(Debug, Clone)]
+enum Relative {
+    /// An index.
+    Parent(String),
+    /// The image's own manifest, and another.
+    Rewritten(String, String),
+}
+
+impl Relative {
+    fn relation(&self) -> Relation<'_> {
+        match self {
+            Self::Parent(index) => Relation::Parent { index: index.as_bytes() },
+            Self::Rewritten(image, other) => {
+                Relation::Rewritten { image: image.as_bytes(), other: other.as_bytes() }
+            }
+        }
+    }
+}
+
 /// A question, and what a node would find for it.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -69,8 +89,7 @@ pub struct Ask {
     allowed_at: Option<Admission>,
     evidence: Vec<Minted>,
     covered: Vec<MintedChain>,
-    parents: Vec<String>,
-    rewritten: Vec<(String, String)>,
+    relations: Vec<Relative>,
     failed: usize,
     deadlines: usize,
     limit: Option<Reason>,
@@ -89,8 +108,7 @@ impl Ask {
             allowed_at: None,
             evidence: Vec::new(),
             covered: Vec::new(),
-            parents: Vec::new(),
-            rewritten: Vec::new(),
+            relations: Vec::new(),
             failed: 0,
             deadlines: 0,
             limit: None,
@@ -170,14 +188,14 @@ impl Ask {
     /// With an index that may list the image, offered before all evidence.
     #[must_use]
     pub fn with_parent(mut self, index: &str) -> Self {
-        self.parents.push(index.into());
+        self.relations.push(Relative::Parent(index.into()));
         self
     }
 
     /// With the image's own manifest, and another that may be of the same image.
     #[must_use]
     pub fn with_rewritten(mut self, image: &str, other: &str) -> Self {
-        self.rewritten.push((image.into(), other.into()));
+        self.relations.push(Relative::Rewritten(image.into(), other.into()));
         self
     }
 
@@ -214,12 +232,7 @@ impl Ask {
         };
         let mut judge = Judge::open(trust, &question);
         let mut rows = Vec::new();
-        let parents = self.parents.iter().map(|index| Relation::Parent { index: index.as_bytes() });
-        let rewritten = self
-            .rewritten
-            .iter()
-            .map(|(image, other)| Relation::Rewritten { image: image.as_bytes(), other: other.as_bytes() });
-        let related = parents.chain(rewritten).map(|relation| judge.relate(&relation)).collect();
+        let related = self.relations.iter().map(|relative| judge.relate(&relative.relation())).collect();
         for minted in &self.covered {
             let outcome = judge.offer_covered(&minted.chain(), &minted.source(), &mut NoClerk);
             rows.push(Row::of(outcome));
