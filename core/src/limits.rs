@@ -318,6 +318,10 @@ pub const SIGNED_BY: usize = 64;
 /// Most requirements on attestations of one rule: what a verdict remembers of them is one bit each.
 pub const RULE_ATTESTATIONS: usize = 16;
 
+/// Indexes and other manifests that one image is tied to, in one verdict: a platform's manifest stands in the index of its
+/// tag, and after a few releases that left it unchanged in a few more. Each costs the requests of one image. Ours.
+pub const RELATED: usize = 8;
+
 /// Most predicate types of one requirement: provenance has 2, package lists 2 and their versions.
 pub const ATTESTATION_TYPES: usize = 8;
 

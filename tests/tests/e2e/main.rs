@@ -32,6 +32,7 @@ mod oracle;
 mod page;
 mod probe;
 mod pulls;
+mod related;
 mod shown;
 mod slow;
 mod stage;
