@@ -52,7 +52,8 @@ test-bare-metal: ## the core's verdicts on emulated boards without operating sys
 .PHONY: bench
 bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins
-	$(CARGO) bench --locked -p pullward-tests --bench predicates --bench attestations --bench numbers
+	tests/rivals/install
+	$(CARGO) bench --locked --no-fail-fast -p pullward-tests --bench predicates --bench attestations --bench numbers --bench keyless
 
 .PHONY: doc
 doc: ## the library's documentation, into target/doc
