@@ -49,11 +49,15 @@ test-no-std: ## proves that the core links neither std nor an allocator
 test-bare-metal: ## the core's verdicts on emulated boards without operating system; needs test-workspace first
 	tests/bare-metal/run
 
+.PHONY: fuzz
+fuzz: ## changed bundles, certificates, checkpoints, timestamps, roots: whatever is accepted was signed; a minute each
+	tests/fuzz/run
+
 .PHONY: bench
 bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins
 	tests/rivals/install
-	$(CARGO) bench --locked --no-fail-fast -p pullward-tests --bench predicates --bench attestations --bench numbers --bench keyless
+	$(CARGO) bench --locked --no-fail-fast -p pullward-tests --bench predicates --bench attestations --bench rejudge --bench proxy --bench numbers --bench keyless
 
 .PHONY: doc
 doc: ## the library's documentation, into target/doc

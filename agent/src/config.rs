@@ -14,7 +14,9 @@ use pullward_core::limits;
 use serde::de::{self, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use crate::containerd::flavour::Flavour;
 use crate::guard::{self, GuardError};
+use crate::inventory::act::{OnRunning, OnUnverified};
 use crate::log::{Format, Verbosity};
 use crate::policy::is_audience;
 use crate::server::ServerLimits;
@@ -37,16 +39,20 @@ pub struct Config {
     pub registry: Registry,
     /// Evidence on disk.
     pub store: Store,
+    /// The CRI proxy, which is a program of its own.
+    pub cri: Cri,
     /// How much at a time.
     pub limits: Limits,
+    /// What is done about what containerd holds already.
+    pub inventory: Inventory,
     /// What is logged.
     pub log: Log,
-    #[serde(skip_serializing)]
-    cri: NotYet,
+    /// containerd's plugin interface.
+    pub nri: Nri,
+    /// The live proof of enforcement.
+    pub probe: Probe,
     #[serde(skip_serializing)]
     metrics: NotYet,
-    #[serde(skip_serializing)]
-    inventory: NotYet,
 }
 
 /// `[agent]`
@@ -89,20 +95,20 @@ pub struct Trust {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Containerd {
-    /// Which distribution's paths.
+    /// Which distribution's paths: its socket and `hosts.toml` files are the defaults of `address` and `hosts_dir`.
     pub flavour: Flavour,
     /// containerd's own socket.
     #[serde(deserialize_with = "path")]
     pub address: PathBuf,
 }
 
-/// Which distribution's paths containerd uses. This version looks at `address` alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flavour {
-    /// What `address` says.
-    #[default]
-    Auto,
+/// `[probe]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probe {
+    /// How often containerd is asked for what must be refused, 10 s to 1 d. Absent: never.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "probe_interval")]
+    pub interval: Option<Time>,
 }
 
 /// `[registry]`
@@ -134,8 +140,26 @@ pub struct Store {
     /// An OCI image layout. Absent: an empty store.
     #[serde(deserialize_with = "path")]
     pub dir: PathBuf,
-    /// How long evidence is kept at least. This version never removes any.
+    /// How long evidence stays after a verdict used it last.
     pub retain: Time,
+    /// Most bytes that the store holds, 1 MiB to 1 TiB: what was used longest ago makes room for what is used now.
+    #[serde(deserialize_with = "max_bytes")]
+    pub max_bytes: u64,
+}
+
+/// `[cri]`, read by `pullward-cri`; the agent alone does nothing with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cri {
+    /// kubelet asks here (`--container-runtime-endpoint`). Absent: there is no proxy.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_path")]
+    pub socket: Option<PathBuf>,
+    /// Services that are passed unread besides CRI's own, by their exact full name. Each is a way round.
+    #[serde(deserialize_with = "services")]
+    pub pass: Vec<String>,
+    /// The image of pods' sandboxes, where containerd does not show its own (2.x).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_image: Option<String>,
 }
 
 /// `[limits]`
@@ -157,9 +181,23 @@ pub struct Limits {
     /// From a request's arrival to its verdict: 1 s to 7 s. Hooks wait 8 s, containerd 10 s.
     #[serde(deserialize_with = "deadline")]
     pub deadline: Time,
+    /// How long a fetch of evidence may take that has outlived its verdict, 7 s to 30 minutes: it goes on in the background,
+    /// and a retry is answered from what it brings.
+    #[serde(deserialize_with = "fetch_deadline")]
+    pub fetch_deadline: Time,
     /// From the order to stop to the end, at most 60 s.
     #[serde(deserialize_with = "drain")]
     pub drain: Time,
+}
+
+/// `[inventory]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inventory {
+    /// An image that is refused, or has no name that could be judged: `report` it, or `remove` its name.
+    pub unverified: OnUnverified,
+    /// A container that runs such an image: `report` it, or `stop` it.
+    pub running: OnRunning,
 }
 
 /// `[log]`
@@ -170,6 +208,15 @@ pub struct Log {
     pub format: Format,
     /// `error`, `warn`, `info` or `debug`; verdicts are logged whatever it is.
     pub level: Verbosity,
+}
+
+/// `[nri]`, which `pullward-nri` alone reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nri {
+    /// Where containerd waits for its plugins.
+    #[serde(deserialize_with = "path")]
+    pub socket: PathBuf,
 }
 
 impl Default for Agent {
@@ -200,6 +247,12 @@ impl Default for Containerd {
     }
 }
 
+impl Default for Nri {
+    fn default() -> Self {
+        Self { socket: "/run/nri/nri.sock".into() }
+    }
+}
+
 impl Default for Registry {
     fn default() -> Self {
         Self {
@@ -215,7 +268,11 @@ impl Default for Registry {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { dir: "/var/lib/pullward/evidence".into(), retain: Time(Duration::from_secs(400 * 86_400)) }
+        Self {
+            dir: "/var/lib/pullward/evidence".into(),
+            retain: Time(Duration::from_secs(400 * 86_400)),
+            max_bytes: 2 * 1024 * 1024 * 1024,
+        }
     }
 }
 
@@ -228,6 +285,7 @@ impl Default for Limits {
             connections: server.connections,
             inflight_bytes: 32 * 1024 * 1024,
             deadline: Time(server.deadline),
+            fetch_deadline: Time(Duration::from_secs(limits::FETCH_SECONDS)),
             drain: Time(server.drain),
         }
     }
@@ -329,13 +387,25 @@ impl Config {
             let (line, column) = position(text, offset);
             ConfigError::Wrong { path: path.to_path_buf(), line, column, message }
         };
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             wrong(offset, error.message().trim().replace('\n', ", "))
         })?;
+        config.fill_in(|section, key| find(text, section, key) != 0);
         match config.contradiction() {
             None => Ok(config),
             Some((section, key, message)) => Err(wrong(find(text, section, key), message)),
+        }
+    }
+
+    /// A flavour's own places, where nothing is `said` of them.
+    fn fill_in(&mut self, said: impl Fn(&str, &str) -> bool) {
+        let layout = self.containerd.flavour.layout();
+        if !said("containerd", "address") {
+            self.containerd.address = layout.socket.into();
+        }
+        if !said("registry", "hosts_dir") {
+            self.registry.hosts_dir = layout.certs_d.into();
         }
     }
 
@@ -372,6 +442,11 @@ impl Config {
         }
         if self.agent.socket == self.agent.admin_socket {
             return Some(("agent", "admin_socket", "the same path as socket".to_owned()));
+        }
+        if let Some(socket) = &self.cri.socket
+            && [&self.agent.socket, &self.agent.admin_socket, &self.containerd.address].contains(&socket)
+        {
+            return Some(("cri", "socket", "another socket has this path".to_owned()));
         }
         None
     }
@@ -442,6 +517,16 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
     Ok(paths)
 }
 
+fn services<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    match names.iter().find(|name| !crate::cri::path::may_be_passed(name)) {
+        Some(name) => {
+            Err(de::Error::custom(format!("{name:?}: a service's full name, such as vendor.v1.Service")))
+        }
+        None => Ok(names),
+    }
+}
+
 fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let audience = String::deserialize(deserializer)?;
     // The builder's own rule: a node with any other name could never be given a bundle.
@@ -483,6 +568,20 @@ fn inflight_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 
 fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     between(deserializer, Time(Duration::from_secs(1)), Time(Duration::from_secs(limits::VERDICT_SECONDS)))
+}
+
+fn probe_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let (least, most) = (Time(Duration::from_secs(10)), Time(Duration::from_secs(86_400)));
+    between(deserializer, least, most).map(Some)
+}
+
+fn fetch_deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let seconds = |seconds| Time(Duration::from_secs(seconds));
+    between(deserializer, seconds(limits::VERDICT_SECONDS), seconds(limits::FETCH_SECONDS_MOST))
+}
+
+fn max_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    between(deserializer, 1 << 20, 1 << 40)
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {

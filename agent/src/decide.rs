@@ -9,13 +9,16 @@
 
 mod attested;
 pub mod clerk;
+pub mod credentials;
 mod explain;
+mod receipted;
 mod resolve;
 pub mod session;
 mod summary;
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pullward_core::judge::{Needs, Trust};
 use pullward_core::oci::Digest;
@@ -24,20 +27,29 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 
-use crate::evidence::inflight::Inflight;
+use crate::containerd::source::ContainerdSource;
+use crate::evidence::inflight::{Inflight, Room};
 use crate::evidence::layout::Layout;
+use crate::evidence::pad::Pad;
+use crate::evidence::store::Use;
+use crate::evidence::store::keeper::Keeper;
 use crate::evidence::{
-    Attached, Budget, EvidenceSource, Flow, Found, Question as EvidenceQuestion, SourceError, Wanted,
+    Attached, Budget, EvidenceSource, Flow, Found, Gathered, Question as EvidenceQuestion, SourceError,
+    Wanted,
 };
 use crate::receipt::store::Receipts;
 #[cfg(feature = "network")]
-use crate::registry::{Client, source::RegistrySource};
+use crate::registry::{Client, background::Background, source::RegistrySource};
 use crate::server::Judge;
 use crate::trust::installed::InstalledTrust;
-use crate::verdict::{Place, Verdict};
+use crate::verdict::{Decision, Hook, Place, Verdict};
 
-use clerk::{KeepStatements, NotedStatement};
-use session::{Event, FailedSource, FailureKind, Session, Subject};
+use clerk::{ConditionRow, KeepStatements, NotedStatement};
+use credentials::PullCredentials;
+use session::{Event, FailedSource, FailureKind, Session, Subject, Taken};
+
+/// How long a pull through CRI waits for its evidence to be on disk.
+const KEEP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a hook or a person asks: may this image be used here?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,47 +89,73 @@ impl<'t> Believed<'t> {
 pub enum ConfiguredSource {
     /// A layout on disk: the evidence store, or the one that a command line names.
     Layout(Arc<Layout>),
+    /// The content store of the containerd that listens here.
+    Containerd(PathBuf),
     /// The registry that the reference names, asked through this client.
     #[cfg(feature = "network")]
     Registry(Arc<Client>),
+    /// The same, and a fetch that outlives its verdict goes on: a node's.
+    #[cfg(feature = "network")]
+    Patient(Arc<Client>, Arc<Background>),
 }
 
 impl ConfiguredSource {
-    /// Whether it is on disk: what it says of a tag is as old as the copy.
+    /// Whether it is on this node: what it says of a tag is as old as the copy.
     const fn is_store(&self) -> bool {
-        matches!(self, Self::Layout(_))
+        matches!(self, Self::Layout(_) | Self::Containerd(_))
     }
 
     /// The source for one question. `None` where it can only be asked by name and there is none.
-    fn open(
-        &self,
-        reference: Option<&Reference>,
-    ) -> Option<Result<Box<dyn EvidenceSource + '_>, SourceError>> {
-        // Without the network feature nothing is asked by name.
-        let _by_name = reference;
+    fn open<'a>(
+        &'a self,
+        reference: Option<&'a Reference>,
+    ) -> Option<Result<Box<dyn EvidenceSource + 'a>, SourceError>> {
         match self {
             Self::Layout(layout) => Some(Ok(Box::new(&**layout))),
+            Self::Containerd(address) => reference.map(|reference| {
+                Ok(Box::new(ContainerdSource::new(address, reference)) as Box<dyn EvidenceSource>)
+            }),
             #[cfg(feature = "network")]
-            Self::Registry(client) => reference.map(|reference| {
+            Self::Registry(client) | Self::Patient(client, _) => reference.map(|reference| {
                 let source = RegistrySource::new(client, reference)?;
                 Ok(Box::new(source) as Box<dyn EvidenceSource>)
             }),
         }
     }
+
+    /// Asks the source for evidence. `None` where it can only be asked by name and there is none.
+    fn visit(
+        &self,
+        reference: Option<&Reference>,
+        asked: EvidenceQuestion<'_>,
+        budget: &mut Budget,
+        sink: &mut dyn FnMut(Found) -> Flow,
+    ) -> Option<Result<Gathered, SourceError>> {
+        #[cfg(feature = "network")]
+        if let Self::Patient(client, background) = self {
+            return reference.map(|reference| background.visit(client, reference, asked, budget, sink));
+        }
+        let opened = self.open(reference)?;
+        Some(opened.and_then(|source| source.visit(asked, budget, sink)))
+    }
 }
 
-/// Where evidence is looked for, in order: store, then registry.
+/// Where evidence is looked for, in order: store, containerd, registry.
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
     sources: Vec<ConfiguredSource>,
     inflight: Option<Arc<Inflight>>,
     receipts: Option<Arc<Receipts>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// Where the events of a session go besides into the verdict: a record keeps them, nothing else needs them.
 pub trait EventLog {
     /// Takes one event, in the order in which the session saw it.
     fn note(&mut self, event: &Event);
+
+    /// Takes the conditions that were asked, each with its answer, once everything was read.
+    fn answered(&mut self, answers: &[ConditionRow]);
 }
 
 /// Keeps nothing.
@@ -126,19 +164,28 @@ pub struct Unrecorded;
 
 impl EventLog for Unrecorded {
     fn note(&mut self, _: &Event) {}
+
+    fn answered(&mut self, _: &[ConditionRow]) {}
 }
 
 impl Engine {
     /// An engine that asks these sources, in this order.
     #[must_use]
     pub fn new(sources: Vec<ConfiguredSource>) -> Self {
-        Self { sources, inflight: None, receipts: None }
+        Self { sources, inflight: None, receipts: None, keeper: None }
     }
 
     /// The same engine, which remembers what it allowed: a node's. Only questions of hooks are remembered.
     #[must_use]
     pub fn with_receipts(self, receipts: Arc<Receipts>) -> Self {
         Self { receipts: Some(receipts), ..self }
+    }
+
+    /// The same engine, which keeps what was used for a verdict that allows in the evidence store: a node's. Only questions of
+    /// hooks are kept.
+    #[must_use]
+    pub fn with_keeper(self, keeper: Arc<Keeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// The same engine, whose verdicts together hold at most so many bytes of evidence in memory.
@@ -157,7 +204,8 @@ impl Engine {
     ) -> Verdict {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        self.gather(&mut session, subject, deadline, Reading::UntilMet, log);
+        self.gather(&mut session, subject, deadline, (Reading::UntilMet, None), log);
+        log.answered(session.conditions());
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -173,7 +221,8 @@ impl Engine {
     ) -> (Verdict, Vec<Attached>) {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        let others = self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        let others =
+            self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         (verdict, others)
@@ -190,8 +239,10 @@ impl Engine {
     ) -> Verdict {
         let started = Instant::now();
         let mut session = Session::open(believed, subject);
-        given.into_iter().for_each(|found| session.take(&Event::Found(found)));
-        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        for found in given {
+            session.take(Event::Found(found));
+        }
+        self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
         verdict
@@ -206,7 +257,7 @@ impl Engine {
     ) -> (Verdict, Vec<(usize, NotedStatement)>) {
         let started = Instant::now();
         let mut session = Session::open_keeping(believed, subject, KeepStatements::Yes);
-        self.gather(&mut session, subject, deadline, Reading::Everything, &mut Unrecorded);
+        self.gather(&mut session, subject, deadline, (Reading::Everything, None), &mut Unrecorded);
         let statements = session.statements();
         let mut verdict = session.close();
         verdict.elapsed_us = elapsed_us(started);
@@ -235,12 +286,43 @@ impl Engine {
         })
     }
 
+    /// The verdict, and what was used for it goes to the keeper where it allows.
+    pub(crate) fn judge_and_keep(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> Verdict {
+        let started = Instant::now();
+        let pad = self.keeper.as_ref().map(|keeper| Arc::new(Pad::new(Arc::clone(keeper.staging()))));
+        let mut session = Session::open(believed, subject);
+        self.gather(&mut session, subject, deadline, (Reading::UntilMet, pad.clone()), &mut Unrecorded);
+        let mut verdict = session.close();
+        if let (Some(keeper), Some(pad)) = (&self.keeper, pad)
+            && verdict.decision == Decision::Allow
+            && !verdict.would_deny
+        {
+            let mut used = pad.used(&verdict.counted());
+            if let Some(reference) = &subject.reference {
+                used.iter_mut().for_each(|attachment| attachment.name_in(reference));
+            }
+            let ticket = keeper.submit(used, Use::Verdict);
+            // Whoever was given a credential that is valid once pulls right after this, and the next hook then finds the
+            // evidence here; others need not wait for a disk.
+            if subject.place.hook == Hook::CriPull {
+                let _written = keeper.wait(ticket, deadline.min(Instant::now() + KEEP_PATIENCE));
+            }
+        }
+        verdict.elapsed_us = elapsed_us(started);
+        verdict
+    }
+
     fn gather(
         &self,
         session: &mut Session<'_>,
         subject: &Subject,
         deadline: Instant,
-        reading: Reading,
+        (reading, pad): (Reading, Option<Arc<Pad>>),
         log: &mut dyn EventLog,
     ) -> Vec<Attached> {
         let mut others = Vec::new();
@@ -249,60 +331,148 @@ impl Engine {
             Reading::Everything => Wanted::Everything.max(session.wanted()),
         };
         // The store and the registry share what one verdict may read.
-        let mut budget = Budget::sharing(self.inflight.clone());
+        let mut budget = Budget::sharing(self.inflight.clone()).noting(pad);
         if self.sources.is_empty() {
             // Nothing was asked, which is not the same as nothing being there.
             let detail = "no source of evidence is configured".to_owned();
             let event = Event::Failed(FailedSource { kind: FailureKind::Unreachable, detail });
             log.note(&event);
-            session.take(&event);
+            session.take(event);
         }
+        // Given back with the session, which holds what it is for.
+        let mut rooms = Vec::new();
         for source in &self.sources {
             if reading == Reading::UntilMet && session.needs() == Needs::Nothing {
                 break;
             }
             let platform = &subject.platform;
             let asked = EvidenceQuestion { subject: &subject.digest, wanted, platform, deadline };
-            let Some(opened) = source.open(subject.reference.as_ref()) else { continue };
-            let mut visited = opened.and_then(|source| {
-                source.visit(asked, &mut budget, &mut |found| {
-                    let event = Event::Found(found);
+            let visited = source.visit(subject.reference.as_ref(), asked, &mut budget, &mut |found| {
+                let event = Event::Found(found);
+                log.note(&event);
+                if let Taken::Held(bytes) = session.take(event)
+                    && let Err(failure) = self.hold(bytes, &mut rooms)
+                {
+                    let event = Event::Failed(failure);
                     log.note(&event);
-                    session.take(&event);
-                    // All of a source is read: what comes first must not decide.
-                    Flow::Continue
-                })
+                    session.take(event);
+                }
+                // All of a source is read: what comes first must not decide.
+                Flow::Continue
             });
+            let Some(mut visited) = visited else { continue };
             if let Ok(gathered) = &mut visited {
                 others.append(&mut gathered.others);
             }
             for event in Event::after_visit(visited) {
                 log.note(&event);
-                session.take(&event);
+                session.take(event);
             }
         }
         others
+    }
+
+    /// Counts what a session holds among what all verdicts may have in memory. Waiting for room would be waiting for
+    /// verdicts that wait for this one's, so without room the report is let go, and the verdict says that it could not
+    /// be decided.
+    fn hold(&self, bytes: u64, rooms: &mut Vec<Room>) -> Result<(), FailedSource> {
+        let Some(inflight) = &self.inflight else { return Ok(()) };
+        match inflight.hold(bytes) {
+            Some(room) => {
+                rooms.push(room);
+                Ok(())
+            }
+            None => Err(FailedSource {
+                kind: FailureKind::NoRoom,
+                detail: format!(
+                    "there is no room in memory to hold a report of {bytes} bytes until a VEX statement is read; \
+                     raise [limits] inflight_bytes if it repeats"
+                ),
+            }),
+        }
+    }
+}
+
+impl Engine {
+    /// The same engine, asking only what is on this node: containers start without a network.
+    fn on_this_node(&self) -> Self {
+        let sources = self.sources.iter().filter(|source| source.is_store()).cloned().collect();
+        Self { sources, ..self.clone() }
+    }
+
+    /// The same engine, showing a registry what kubelet has for it.
+    #[cfg(feature = "network")]
+    fn with_credentials(&self, question: &Question, credentials: &PullCredentials) -> Self {
+        // What is no reference is refused by whoever resolves it.
+        let Ok(reference) = Reference::parse(&question.reference) else { return self.clone() };
+        let source = |source: &ConfiguredSource| match source {
+            ConfiguredSource::Registry(client) => {
+                let client = client.with_credentials(credentials.of_host(reference.host()));
+                ConfiguredSource::Registry(Arc::new(client))
+            }
+            ConfiguredSource::Patient(client, background) => {
+                let client = client.with_credentials(credentials.of_host(reference.host()));
+                ConfiguredSource::Patient(Arc::new(client), Arc::clone(background))
+            }
+            local => local.clone(),
+        };
+        Self { sources: self.sources.iter().map(source).collect(), ..self.clone() }
+    }
+
+    /// Without network code there is nobody to show them to.
+    #[cfg(not(feature = "network"))]
+    fn with_credentials(&self, _: &Question, _: &PullCredentials) -> Self {
+        self.clone()
+    }
+
+    fn answer(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
+        let time = wall_clock().max(trust.clock_floor);
+        let started = Instant::now();
+        let mut subject = match self.resolve(question, time, deadline) {
+            Ok(subject) => subject,
+            Err(failure) => {
+                return failure.verdict(Some(Believed::Bundle(trust)), question, time, started);
+            }
+        };
+        let receipts = self.receipts.as_deref();
+        let receipt = receipts.and_then(|receipts| receipts.find(&subject.digest, &subject.name));
+        if let Some(receipt) = &receipt {
+            if let Some(mut verdict) = receipted::verdict(trust, &subject, receipt) {
+                verdict.elapsed_us = elapsed_us(started);
+                return verdict;
+            }
+        }
+        subject.allowed_at =
+            receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
+        let believed = Believed::Bundle(trust);
+        // A person who asks has pulled nothing.
+        if question.place.hook == Hook::Cli {
+            return self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
+        }
+        let verdict = self.judge_and_keep(believed, &subject, deadline);
+        if let Some(receipts) = receipts {
+            receipts.remember(&verdict);
+        }
+        verdict
     }
 }
 
 impl Judge for Engine {
     fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict {
-        let time = wall_clock().max(trust.clock_floor);
-        let started = Instant::now();
-        match self.resolve(question, time, deadline) {
-            Ok(mut subject) => {
-                let receipts = self.receipts.as_deref();
-                subject.allowed_at =
-                    receipts.and_then(|receipts| receipts.first_allowed(&subject.digest, &subject.name));
-                let believed = Believed::Bundle(trust);
-                let verdict = self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
-                if let Some(receipts) = receipts {
-                    receipts.remember(&verdict);
-                }
-                verdict
-            }
-            Err(failure) => failure.verdict(Some(Believed::Bundle(trust)), question, time, started),
+        match question.place.hook {
+            Hook::CriCreate => self.on_this_node().answer(trust, question, deadline),
+            _ => self.answer(trust, question, deadline),
         }
+    }
+
+    fn judge_pull(
+        &self,
+        trust: &InstalledTrust,
+        question: &Question,
+        credentials: &PullCredentials,
+        deadline: Instant,
+    ) -> Verdict {
+        self.with_credentials(question, credentials).answer(trust, question, deadline)
     }
 }
 

@@ -120,6 +120,45 @@ pub fn socket(path: &Path) -> Result<(), GuardError> {
     Ok(())
 }
 
+/// As [`socket`], for a path of others, who choose their own names: `/var/run` is a link on every system. The place where
+/// it really is must be as trustworthy as every folder with a link on the way.
+///
+/// # Errors
+/// [`GuardError`] for the socket or a folder above it.
+pub fn socket_or_link(path: &Path) -> Result<(), GuardError> {
+    socket(&real(path)?)
+}
+
+/// As [`socket_or_link`], for a regular file.
+///
+/// # Errors
+/// [`GuardError`] for the file or a folder above it.
+pub fn file_or_link(path: &Path) -> Result<(), GuardError> {
+    file(&real(path)?)
+}
+
+/// Where a path is, with every folder that a link on the way stands in checked. Links to links are followed by the kernel,
+/// so only the first of each chain is checked by its folder.
+fn real(path: &Path) -> Result<PathBuf, GuardError> {
+    plain(path)?;
+    let named = |at: &Path, error: &std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => GuardError::Absent(at.to_path_buf()),
+        kind => GuardError::Unreadable { path: at.to_path_buf(), kind },
+    };
+    let mut at = PathBuf::from("/");
+    for component in path.components().skip(1) {
+        let next = at.join(component);
+        let metadata = fs::symlink_metadata(&next).map_err(|error| named(&next, &error))?;
+        at = if metadata.file_type().is_symlink() {
+            folder(&at)?;
+            fs::canonicalize(&next).map_err(|error| named(&next, &error))?
+        } else {
+            next
+        };
+    }
+    Ok(at)
+}
+
 /// Checks a regular file and the folders above it.
 ///
 /// # Errors

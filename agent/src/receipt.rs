@@ -21,7 +21,7 @@ use pullward_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::verdict::{Decision, Outcome, Verdict};
+use crate::verdict::{Decision, Hook, Outcome, Verdict};
 use node_key::NodeKey;
 
 /// Schema name in every receipt. Compatibility rule: a later version reads this one or ignores it, which denies.
@@ -46,6 +46,15 @@ pub struct Receipt {
     trust_digest: String,
     /// Digests of the pieces of evidence that counted, sorted; none where a rule let the image in without any.
     evidence: Vec<String>,
+    /// The rule that decided. Absent in receipts of older versions, which answer nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// The hook that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hook: Option<Hook>,
+    /// Digest of the bundle under which the image was judged again and denied; none where no bundle has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_by: Option<String>,
 }
 
 impl Receipt {
@@ -69,7 +78,38 @@ impl Receipt {
             trust_version: trust.version,
             trust_digest: trust.digest.clone(),
             evidence,
+            rule: verdict.rule.clone(),
+            hook: Some(verdict.place.hook),
+            refused_by: None,
         })
+    }
+
+    /// Whether the image was judged again under this bundle and denied.
+    fn is_refused_by(&self, trust: &Digest) -> bool {
+        self.refused_by.as_deref() == Some(trust.to_string().as_str())
+    }
+
+    /// Whether this bundle gave it, and has not refused it since.
+    fn serves(&self, trust: &Digest) -> bool {
+        self.trust_digest == trust.to_string() && !self.is_refused_by(trust)
+    }
+
+    /// Whether the bundle of this digest gave this receipt and has not refused it since, and `rule` decided.
+    #[must_use]
+    pub fn is_by(&self, trust: &Digest, rule: &str) -> bool {
+        self.serves(trust) && self.rule.as_deref() == Some(rule)
+    }
+
+    /// The hook that asked.
+    #[must_use]
+    pub fn hook(&self) -> Option<Hook> {
+        self.hook
+    }
+
+    /// Digests of the pieces of evidence that counted.
+    #[must_use]
+    pub fn evidence(&self) -> &[String] {
+        &self.evidence
     }
 
     /// When the image was first allowed, and by what.
@@ -79,13 +119,19 @@ impl Receipt {
         Some(Admission { at: UnixTime::parse(&self.first_allowed)?, by })
     }
 
-    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule
-    /// let in without any counts until there is some. `None` where this adds nothing: a laxer rule takes nothing back.
-    fn after(self, before: Admission) -> Option<Self> {
-        match (before.by, self.evidence.is_empty()) {
-            (AdmittedBy::Evidence, true) => None,
-            (AdmittedBy::Rule, false) => Some(self),
-            _ => Some(Self { first_allowed: before.at.to_string(), ..self }),
+    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule let
+    /// in without any counts until there is some, and a laxer rule takes nothing back.
+    fn renewing(self, known: &Self) -> Self {
+        let by = known.first_allowed().map(|admission| admission.by);
+        match (by, self.evidence.is_empty()) {
+            (Some(AdmittedBy::Evidence), true) => Self {
+                trust_version: self.trust_version,
+                trust_digest: self.trust_digest,
+                refused_by: None,
+                ..known.clone()
+            },
+            (Some(AdmittedBy::Rule), false) | (None, _) => self,
+            _ => Self { first_allowed: known.first_allowed.clone(), ..self },
         }
     }
 
@@ -133,6 +179,9 @@ mod tests {
             trust_version: 7,
             trust_digest: String::new(),
             evidence: Vec::new(),
+            rule: None,
+            hook: None,
+            refused_by: None,
         }
     }
 

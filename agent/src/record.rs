@@ -1,8 +1,13 @@
 //! A verdict with all its inputs: enough to decide it again, on another machine, years later.
 //!
 //! Schema `pullward/record/v1`. A record is written once and never edited; unknown fields are refused, because a
-//! replay that ignored one would decide another question. Compatibility rule: a later version reads every earlier
-//! schema, or says which it cannot.
+//! replay that ignored one would decide another question. Compatibility rule: within a schema fields are only added, and
+//! each says what its absence means; so a later version reads every earlier record, and an earlier one refuses a record
+//! that says more than it knows, by the name of the field. A later version reads every earlier schema, or says which it
+//! cannot.
+//!
+//! Conditions in CEL are answered by an engine beside the core. The record holds what it answered, and a replay asks its
+//! own engine anew: it says which answers differ, and which decision.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +24,8 @@ use pullward_core::signature::PublicKey;
 use pullward_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::condition;
+use crate::decide::clerk::ConditionRow;
 use crate::decide::session::{Event, FailedSource, RejectedItem, Session, Subject};
 use crate::decide::{Believed, EventLog};
 use crate::evidence::{Chain, Format, Found, Source};
@@ -77,6 +84,10 @@ pub struct Record {
     overrides: Vec<()>,
     limits: RecordedLimits,
     events: Vec<RecordedEvent>,
+    /// What conditions in CEL were answered, in the order in which they were asked. Absent in records that were written
+    /// before it was kept: then nothing is known of the answers, and only verdicts are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conditions: Option<Vec<ConditionRow>>,
     verdict: Verdict,
 }
 
@@ -205,6 +216,7 @@ struct RecordedChain {
 #[derive(Debug, Default)]
 pub struct Recorder {
     events: Vec<RecordedEvent>,
+    conditions: Vec<ConditionRow>,
 }
 
 impl EventLog for Recorder {
@@ -228,6 +240,70 @@ impl EventLog for Recorder {
             Event::Note(note) => RecordedEvent::Note(note.clone()),
         });
     }
+
+    fn answered(&mut self, answers: &[ConditionRow]) {
+        self.conditions = answers.to_vec();
+    }
+}
+
+/// A recorded verdict, decided again.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// The verdict that is reached now.
+    pub verdict: Verdict,
+    /// How it compares with the recorded one.
+    pub comparison: Comparison,
+    /// The conditions that are answered differently now.
+    pub conditions: Vec<ConditionChange>,
+}
+
+/// A condition that two engines answer differently, or only one of them was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionChange {
+    /// What was recorded; `None` where it was not asked then.
+    pub recorded: Option<ConditionRow>,
+    /// What is answered now; `None` where it is not asked.
+    pub now: Option<ConditionRow>,
+}
+
+impl std::fmt::Display for ConditionChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(row) = self.recorded.as_ref().or(self.now.as_ref()) else { return Ok(()) };
+        write!(
+            f,
+            "rule {:?}, requirement {}, condition {}, evidence {}: ",
+            row.rule,
+            row.requirement.saturating_add(1),
+            row.expression,
+            row.evidence
+        )?;
+        match &self.recorded {
+            Some(row) => write!(f, "recorded {} by {}, ", row.answer.as_str(), row.engine)?,
+            None => f.write_str("not asked when it was recorded, ")?,
+        }
+        match &self.now {
+            Some(row) => write!(f, "now {} by {}", row.answer.as_str(), row.engine),
+            None => f.write_str("not asked now"),
+        }
+    }
+}
+
+/// Places the answers of two runs beside each other, and keeps those that differ.
+fn compare(recorded: &[ConditionRow], now: &[ConditionRow]) -> Vec<ConditionChange> {
+    let same_condition = |one: &ConditionRow, other: &ConditionRow| {
+        (&one.rule, one.requirement, &one.evidence, &one.expression)
+            == (&other.rule, other.requirement, &other.evidence, &other.expression)
+    };
+    let mut left: Vec<&ConditionRow> = now.iter().collect();
+    let mut changes = Vec::new();
+    for row in recorded {
+        let found = left.iter().position(|other| same_condition(row, other)).map(|at| left.remove(at));
+        if found != Some(row) {
+            changes.push(ConditionChange { recorded: Some(row.clone()), now: found.cloned() });
+        }
+    }
+    changes.extend(left.into_iter().map(|row| ConditionChange { recorded: None, now: Some(row.clone()) }));
+    changes
 }
 
 /// How a replay compares with what was recorded.
@@ -266,6 +342,7 @@ impl Record {
             overrides: Vec::new(),
             limits: RecordedLimits::OURS,
             events: recorder.events,
+            conditions: Some(recorder.conditions),
             verdict,
         }
     }
@@ -344,24 +421,39 @@ impl Record {
     ///
     /// # Errors
     /// [`RecordError::Trust`] where the bundle no longer opens with the roots that stand beside it.
-    pub fn replay(&self) -> Result<(Verdict, Comparison), RecordError> {
+    pub fn replay(&self) -> Result<Replayed, RecordError> {
         let opened = self.trust.open()?;
         let subject = self.subject().map_err(RecordError::Trust)?;
         let mut session = Session::open(opened.believed(), &subject);
         for event in &self.events {
-            session.take(&event.to_event().map_err(RecordError::Trust)?);
+            session.take(event.to_event().map_err(RecordError::Trust)?);
         }
+        let conditions = match &self.conditions {
+            Some(recorded) => compare(recorded, session.conditions()),
+            None => Vec::new(),
+        };
         let mut verdict = session.close();
         verdict.elapsed_us = self.verdict.elapsed_us;
-        let comparison = if verdict == self.verdict {
+        // What an earlier version did not tell is no difference.
+        for (row, told) in verdict.requirements.iter_mut().zip(&self.verdict.requirements) {
+            if told.rule.is_empty() {
+                row.rule.clear();
+            }
+        }
+        // Every answer stands with the engine that gave it.
+        let condition_engines = self.conditions.iter().flatten().map(|row| row.engine.as_str());
+        let other = condition_engines.filter(|engine| *engine != condition::ENGINE).min();
+        let comparison = if verdict == self.verdict && conditions.is_empty() {
             Comparison::Same
-        } else if self.engine == ENGINE {
+        } else if self.engine == ENGINE && other.is_none() {
             Comparison::Differs
         } else {
             let decision_kept = verdict.decision == self.verdict.decision;
-            Comparison::OtherEngine { recorded: self.engine.clone(), decision_kept }
+            let recorded = [Some(self.engine.as_str()).filter(|engine| *engine != ENGINE), other];
+            let recorded = recorded.into_iter().flatten().collect::<Vec<_>>().join(" with ");
+            Comparison::OtherEngine { recorded, decision_kept }
         };
-        Ok((verdict, comparison))
+        Ok(Replayed { verdict, comparison, conditions })
     }
 }
 
@@ -432,3 +524,7 @@ impl RecordedEvent {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

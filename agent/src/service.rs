@@ -9,17 +9,25 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::agent::Parts;
 use crate::config::Config;
 use crate::guard::{self, GuardError};
+use crate::inventory::act::Acts;
+use crate::inventory::judge::AgentVerdicts;
+use crate::inventory::survey::Survey;
+use crate::inventory::watch::Watch;
 use crate::notify::{self, Notifier};
+use crate::probe::Probe;
+use crate::probe::answer::{ProbingJudge, Rounds};
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
-use crate::server::trust::{Held, TrustFailure, TrustHolder, TrustSource};
+use crate::server::trust::{Held, TrustFailure, TrustHolder};
 use crate::server::{Drained, Judge, Server, wire};
 
 /// Threads that move bytes; judging has its own.
@@ -30,6 +38,9 @@ const SPARE_THREADS: usize = 4;
 
 /// An idle thread goes away after this: an idle agent is small.
 const THREAD_IDLE: Duration = Duration::from_secs(5);
+
+/// How long the end waits for evidence to be written.
+const KEEPER_END: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start or did not go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,16 +65,18 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// [`ServiceError`]: it never served.
-pub fn run(
-    config: &Config,
-    judge: Arc<dyn Judge>,
-    source: Box<dyn TrustSource>,
-) -> Result<Drained, ServiceError> {
+pub fn run(config: &Config, parts: Parts) -> Result<Drained, ServiceError> {
+    let Parts { judge, trust: source, keeper, rejudging } = parts;
     let _lock = state(&config.agent.state_dir)?;
     let trust = Arc::new(TrustHolder::new(source));
+    trust.watch({
+        let rejudging = Arc::clone(&rejudging);
+        move |held| rejudging.begin(Arc::clone(held))
+    });
     // Its failure is logged where it happens, and shown by `status`.
     let loaded = trust.reload();
     let (verify, admin) = sockets(config)?;
+    keeper.start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(IO_THREADS)
         .max_blocking_threads(config.limits.workers.saturating_add(SPARE_THREADS))
@@ -71,9 +84,11 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|error| ServiceError::System { what: "runtime", kind: error.kind() })?;
-    let drained = runtime.block_on(serve(config, judge, trust, loaded, verify, admin));
+    let drained = runtime.block_on(serve(config, judge, (trust, rejudging), loaded, verify, admin));
     // A judge that still runs has nobody left to answer to.
     runtime.shutdown_background();
+    // Fetches that go on end with the process; what waits is written, and nothing half-written is left.
+    keeper.end(Instant::now() + KEEPER_END);
     drained
 }
 
@@ -96,7 +111,7 @@ pub fn platform() -> String {
 async fn serve(
     config: &Config,
     judge: Arc<dyn Judge>,
-    trust: Arc<TrustHolder>,
+    (trust, rejudging): (Arc<TrustHolder>, Arc<Rejudging>),
     loaded: Result<Arc<Held>, TrustFailure>,
     verify: Listening,
     admin: Listening,
@@ -106,12 +121,25 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
     let limits = config.limits.server();
+    let probe = config.probe.interval.map(|interval| Arc::new(Probe::new(interval.0)));
+    let rounds = Arc::new(Rounds::default());
+    let judge: Arc<dyn Judge> = match &probe {
+        Some(_) => Arc::new(ProbingJudge { judge, rounds: Arc::clone(&rounds) }),
+        None => judge,
+    };
+    let judgements = Arc::new(Judgements::new(judge, Arc::clone(&trust), limits));
+    let verdicts = AgentVerdicts::new(Arc::clone(&judgements), Arc::clone(&trust), platform());
+    let acts = Acts::new(config.inventory.unverified, config.inventory.running);
+    let watch = Arc::new(Watch::new(config.containerd.address.clone(), Survey::new(verdicts, acts)));
     let server = Server {
         verify: UnixListener::from_std(verify.listener).map_err(system("verify socket"))?,
         admin: UnixListener::from_std(admin.listener).map_err(system("admin socket"))?,
         group: config.agent.socket_gid,
-        judgements: Arc::new(Judgements::new(judge, Arc::clone(&trust), limits)),
+        judgements,
         trust: Arc::clone(&trust),
+        watch: Some(Arc::clone(&watch)),
+        probe: probe.clone(),
+        rejudging,
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());
@@ -148,6 +176,9 @@ async fn serve(
             }
         }
     });
+    // containerd need not be there yet: it has its own loop, and the agent is ready without it.
+    let inventory = tokio::spawn(watch.run());
+    let probing = probe.map(|probe| tokio::spawn(probe.run(config.clone(), Arc::clone(&rounds), platform())));
     let drained = server
         .serve(platform(), async {
             tokio::select! {
@@ -159,7 +190,11 @@ async fn serve(
         })
         .await;
     reloads.abort();
+    if let Some(probing) = probing {
+        probing.abort();
+    }
     watchdog.abort();
+    inventory.abort();
     match drained {
         Drained::Whole => tracing::info!("stopped"),
         Drained::CutOff => tracing::warn!("stopped: some requests were cut off and are denied"),

@@ -3,9 +3,10 @@
 //! [`Verdict`] is what every hook and command gets. It is built from core's decision and from
 //! nothing else; it does not decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use pullward_core::oci::Digest;
 use serde::{Deserialize, Serialize};
 
 /// Schema name in every verdict.
@@ -54,6 +55,8 @@ pub enum Hook {
     CriPull,
     /// The CRI proxy at `CreateContainer`.
     CriCreate,
+    /// The agent's own look at what containerd holds.
+    Inventory,
 }
 
 /// The trust bundle that was used.
@@ -101,6 +104,9 @@ pub struct EvidenceRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequirementRow {
+    /// The rule that asks for it. Empty in verdicts that were recorded before this was told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// The predicate types that it asks for, any of them.
     pub types: Vec<String>,
     /// The authorities whose attestations count; `image` among them where the image's own signature does.
@@ -190,6 +196,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Digests of the pieces of evidence that counted.
+    #[must_use]
+    pub fn counted(&self) -> BTreeSet<Digest> {
+        let accepted = self.evidence.iter().filter(|row| row.outcome == Outcome::Accepted);
+        accepted.filter_map(|row| Digest::parse(&row.digest).ok()).collect()
+    }
+
     /// Exit code of the contract: 0 allowed, 1 judged and refused, 2 could not decide.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

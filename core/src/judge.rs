@@ -37,7 +37,7 @@ use crate::{
 use asked::{Offered, Scales, VexClaims, Voucher};
 use candidate::Candidate;
 #[cfg(feature = "predicate")]
-pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, Vouched};
+pub use clerk::{Clerk, Condition, ConditionAnswer, NoClerk, Noted, RequirementOf, Vouched};
 use offer::Parts;
 
 /// What is asked.
@@ -289,6 +289,17 @@ impl<'a> Judge<'a> {
         self.candidates.push(candidate).map_err(|_| Reason::NamespaceUnknown)
     }
 
+    /// The rules that may decide: one, or several where the namespace is not known.
+    ///
+    /// # Errors
+    /// The reason that settles the question, whatever evidence says.
+    pub fn rules(&self) -> Result<impl Iterator<Item = Rule<'a>>, Reason> {
+        match self.settled {
+            Some(reason) => Err(reason),
+            None => Ok(self.candidates.iter().filter_map(|candidate| candidate.rule)),
+        }
+    }
+
     /// Whether more evidence can change anything.
     #[must_use]
     pub fn needs(&self) -> Needs {
@@ -366,6 +377,7 @@ impl<'a> Judge<'a> {
             let offered = Offered {
                 attestation: Attestation { predicate_type, predicate },
                 statement: verified.content(),
+                source: *source,
                 voucher: Voucher::Signature(verified.by()),
             };
             clerk.statement(&Noted {
@@ -411,6 +423,7 @@ impl<'a> Judge<'a> {
         let offered = Offered {
             attestation: Attestation { predicate_type: statement.predicate_type(), predicate },
             statement: chain.statement,
+            source: *source,
             voucher: Voucher::Index,
         };
         clerk.statement(&Noted {

@@ -43,6 +43,32 @@ pub const PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
 /// Most bytes that all sources together may send for one verdict, one piece of evidence after another.
 pub const VERDICT_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Content of this many bytes is noted in memory while its verdict is made; larger content goes to the store's staging folder.
+/// Bundles of signatures have 2 to 10 KB.
+pub const STAGE_FROM_BYTES: u64 = 64 * 1024;
+
+/// Most bytes of content that one verdict notes in memory for the evidence store; with 8 workers 4 MiB.
+pub const PAD_BYTES: u64 = 512 * 1024;
+
+/// Most fetches that go on at a time without the verdict that began them. Each holds one thread, one connection, and up to
+/// [`VERDICT_BYTES`] on disk; the number is ours.
+pub const BACKGROUND_FETCHES: usize = 4;
+
+/// Longest that a fetch may go on without its verdict, in seconds: what `[limits] fetch_deadline` may say at most.
+pub const FETCH_SECONDS_MOST: u64 = 1800;
+
+/// How long a fetch goes on unless the configuration says otherwise, in seconds: 13 MB over 1 Mbit/s take 107 s.
+pub const FETCH_SECONDS: u64 = 120;
+
+/// How long evidence that no verdict has used stays in the store, in seconds: a day of retries.
+pub const UNUSED_SECONDS: u64 = 86_400;
+
+/// Most bytes of evidence that wait to be written into the store. What comes while they wait is not kept.
+pub const KEEP_WAITING_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Most pieces of evidence that are written into the store in one step.
+pub const KEEP_BATCH: usize = 256;
+
 /// Most referrers that one source may list for one image. container-libs scans the same number.
 pub const REFERRERS_SCANNED: usize = 1024;
 
@@ -505,8 +531,43 @@ pub const HEADER_LIST_BYTES: u32 = 8 * 1024;
 /// against "rapid reset" (CVE-2023-44487).
 pub const PENDING_RESETS: usize = 20;
 
+/// Images that were let in and are no longer, which `status` names; of more it says how many. The admin socket's answer is
+/// bounded, and the journal has all.
+pub const REJUDGED_LISTED: usize = 200;
+
 /// Largest configuration file, in bytes. A complete one has 2 KB.
 pub const CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// Largest containerd configuration that is read, in bytes, each file and a dump of all. A dump has 20 KB.
+pub const CONTAINERD_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Longest `#!` line that Linux executes, its line end not counted: `BINPRM_BUF_SIZE` is 256.
 pub const SHEBANG_BYTES: usize = 255;
+
+// --- CRI proxy ---------------------------------------------------------------------------------------------
+
+/// Most names under which one image is judged when it starts. Images on nodes have one to five; the number is ours.
+pub const HELD_NAMES: usize = 64;
+
+/// Largest CRI request that is judged, in bytes. A pod in etcd has at most 1.5 MiB; kubelet and containerd take 16 MiB.
+pub const CRI_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most CRI requests that are judged at a time; the next ones wait. A node that comes back after a reboot starts some
+/// hundred containers at once, and a request has some 10 KB.
+pub const CRI_JUDGED: usize = 256;
+
+/// Seconds from the start of a judged CRI request to its last byte. kubelet sends it at once.
+pub const CRI_REQUEST_SECONDS: u64 = 10;
+
+/// Most connections to the CRI socket at a time. kubelet has two, and people have a few.
+pub const CRI_CONNECTIONS: usize = 64;
+
+/// Most HTTP/2 streams of one CRI connection at a time: a probe by `exec` holds one while it runs, and a node has some
+/// hundred pods.
+pub const CRI_STREAMS: u32 = 1024;
+
+/// Largest answer of containerd about one image or about itself that the proxy reads, in bytes: kubelet's own bound.
+pub const CRI_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Seconds that the proxy waits for containerd's answer about what it holds. A node that starts answers slowly.
+pub const CRI_ANSWER_SECONDS: u64 = 30;

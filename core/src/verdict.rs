@@ -57,6 +57,8 @@ reasons! {
     /// a rule with mode allow matches
     AllowedByRule = "allowed-by-rule", Allow, "nothing to do";
 
+    /// the agent's own probe, an image that must be refused
+    ProbeRefused = "probe", Deny, "nothing to do: it proves that refusals work";
     /// a rule with mode deny matches
     DeniedByRule = "denied-by-rule", Deny, "use another image, or ask the owner of the policy to change the rule";
     /// no rule of the policy matches this reference
@@ -183,6 +185,8 @@ reasons! {
     PlatformMissing = "platform-missing", Deny, "attest the provenance of every platform that the image has";
     /// the image contains a package that the rule denies
     PackageDenied = "package-denied", Deny, "build without the package";
+    /// the document lists no package, so that it does not say that one is not there
+    PackagesMissing = "packages-missing", Deny, "make the list with a tool that looks into this very image (syft, trivy), and attest it; if there is nothing to list, take packages out of the policy";
     /// the image contains a package under a licence that the rule denies
     LicenseDenied = "license-denied", Deny, "build without the package";
     /// the rule's condition is not met
@@ -205,6 +209,16 @@ reasons! {
     TrustExpired = "trust-expired", Deny, "install a current trust bundle (pullward trust install)";
     /// a rule for some namespaces decides, and this hook is not told the namespace
     NamespaceUnknown = "namespace-unknown", Deny, "pull through a hook that knows the namespace, or make the rule independent of it";
+    /// a rule lets this name in without evidence when it is pulled, and nothing shows that this digest was pulled under it
+    AllowUnpinned = "allow-unpinned", Deny, "pull the image by this name through pullward, or list its digest in the rule (digests = [...])";
+    /// no image with this name or id is on this node
+    ImageAbsent = "image-absent", Error, "pull it";
+    /// containerd holds another digest under the name than the one that was judged
+    PulledOther = "pulled-other", Deny, "pull again; if it repeats, the registry answers differently each time";
+    /// the request to the CRI proxy is not one that it can judge
+    RequestUnreadable = "request-unreadable", Error, "check the versions of kubelet and pullward";
+    /// containerd does not answer
+    RuntimeUnreachable = "runtime-unreachable", Error, "start it (systemctl start containerd), and check [containerd] address";
     /// the rule asks for something that this version cannot check
     RequirementUnsupported = "requirement-unsupported", Deny, "update pullward on this node, or take the requirement out of the policy";
 

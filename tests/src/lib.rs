@@ -44,6 +44,7 @@ mod node;
 mod peers;
 mod process;
 mod program;
+mod proxy;
 mod report;
 #[expect(
     clippy::unwrap_used,
@@ -66,5 +67,6 @@ pub use peers::oras::Oras;
 pub use peers::registry::{Access, Manifest, Registry};
 pub use process::{Process, Signal, run, wait_until};
 pub use program::{Pullward, Ran, finish};
+pub use proxy::Proxy;
 pub use report::ran;
 pub use workspace::Workspace;

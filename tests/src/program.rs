@@ -40,7 +40,7 @@ impl Pullward {
         let test = std::env::current_exe().map_err(Error::io(Path::new("the running test")))?;
         // target/debug/deps/e2e-0123456789abcdef, and for benches the same.
         let folder = test.parent().and_then(Path::parent).unwrap_or(&test).to_path_buf();
-        for program in ["pullward", "pullward-verifier"] {
+        for program in ["pullward", "pullward-verifier", "pullward-cri", "pullward-nri"] {
             if !folder.join(program).is_file() {
                 let missing = folder.join(program).display().to_string();
                 return Err(Error::unexpected(missing, "not built, run `cargo build --workspace`"));
@@ -81,6 +81,22 @@ impl Pullward {
             .env("HOME", workspace.path())
             .env("PATH", "/nonexistent")
             .current_dir(workspace.path());
+        command
+    }
+
+    /// `pullward-cri` with this configuration, with nothing of our environment.
+    #[must_use]
+    pub fn cri_command(&self, workspace: &Workspace, config: &str) -> Command {
+        let mut command = Command::new(self.folder.join("pullward-cri"));
+        command.args(["--config", config]).env_clear().current_dir(workspace.path());
+        command
+    }
+
+    /// `pullward-nri` with this configuration, with nothing of our environment.
+    #[must_use]
+    pub fn nri_command(&self, workspace: &Workspace, config: &str) -> Command {
+        let mut command = Command::new(self.folder.join("pullward-nri"));
+        command.args(["--config", config]).env_clear().current_dir(workspace.path());
         command
     }
 

@@ -75,6 +75,24 @@ fn the_page_of_reason_codes_is_the_enum() {
 }
 
 #[test]
+fn the_page_of_doctor_has_a_row_for_each_finding() {
+    use pullward::doctor::code::{Code, Severity};
+    let page = std::fs::read_to_string(top().join("docs/doctor.md")).unwrap();
+    for code in Code::ALL {
+        let severity = match code.severity() {
+            Severity::Open => "open",
+            Severity::Undecided => "not known",
+            Severity::Warning => "warning",
+            Severity::Fine => "fine",
+        };
+        let row = format!("\n| `{}` | {severity} | {} |\n", code.name(), code.why());
+        assert_eq!(page.matches(&row).count(), 1, "docs/doctor.md lacks {row}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, Code::ALL.len());
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut seen = 0;
     for (path, text) in pages() {
@@ -133,6 +151,7 @@ fn commands_and_flags_exist() -> Result<(), Error> {
     let commands = [
         "agent",
         "attestation show",
+        "audit",
         "policy check",
         "policy import",
         "policy test",

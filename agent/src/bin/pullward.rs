@@ -7,12 +7,18 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, attestation, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{
+    agent, attestation, audit, doctor, policy, replay, setup, status, store, tree, trust, verify,
+};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
 use pullward::evidence::layout::Layout;
+use pullward::evidence::store::Store;
+use pullward::evidence::store::keeper::Keeper;
 use pullward::receipt::store::Receipts;
+use pullward::rejudge::Rejudging;
+use pullward::service;
 use pullward::trust::node::TrustSettings;
 
 /// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
@@ -40,7 +46,10 @@ enum Command {
     Agent(Agent),
     Trust(trust::TrustArgs),
     Policy(policy::PolicyArgs),
+    Audit(audit::Audit),
     Status(status::Status),
+    Doctor(doctor::Doctor),
+    Store(store::StoreArgs),
     Setup(setup::Setup),
 }
 
@@ -62,7 +71,10 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(arguments, &mut out, &mut err),
         Command::Trust(arguments) => trust::run_on_node(arguments, &mut out, &mut err),
         Command::Policy(arguments) => policy::run(arguments, &mut out, &mut err),
+        Command::Audit(arguments) => audit::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut out, &mut err),
+        Command::Store(arguments) => store::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.
         Command::Agent(arguments) => {
@@ -80,28 +92,44 @@ fn main() -> ExitCode {
 
 /// What the daemon judges with, by its configuration.
 fn assemble(config: &Config) -> Result<Parts, String> {
-    let mut sources =
-        vec![ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store)))];
+    let keeper = Keeper::new(Store::of(&config.store));
+    let store = Arc::new(Layout::new(config.store.dir.clone(), Source::Store));
+    let mut sources = vec![
+        ConfiguredSource::Layout(Arc::clone(&store)),
+        ConfiguredSource::Containerd(config.containerd.address.clone()),
+    ];
     if !config.registry.offline {
-        add_registry(config, &mut sources)?;
+        add_registry(config, &keeper, &mut sources)?;
     }
     let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
-    let engine = Engine::new(sources).with_inflight(config.limits.inflight_bytes).with_receipts(receipts);
-    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)) })
+    let engine = Engine::new(sources)
+        .with_inflight(config.limits.inflight_bytes)
+        .with_receipts(Arc::clone(&receipts))
+        .with_keeper(Arc::clone(&keeper));
+    // From the store alone, so that a new bundle asks no network.
+    let offline = Engine::new(vec![ConfiguredSource::Layout(store)]).with_keeper(Arc::clone(&keeper));
+    let rejudging = Rejudging::new(offline, receipts, service::platform());
+    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)), keeper, rejudging })
 }
 
 #[cfg(feature = "network")]
-fn add_registry(config: &Config, sources: &mut Vec<ConfiguredSource>) -> Result<(), String> {
+fn add_registry(
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    sources: &mut Vec<ConfiguredSource>,
+) -> Result<(), String> {
+    use pullward::registry::background::Background;
     use pullward::registry::configured;
     let credentials =
         configured::read_auth_file(&config.registry.auth_file).map_err(|error| error.to_string())?;
     let client = configured::client(&config.registry, credentials).map_err(|error| error.to_string())?;
-    sources.push(ConfiguredSource::Registry(Arc::new(client)));
+    let background = Background::new(Arc::clone(keeper), config.limits.fetch_deadline.0);
+    sources.push(ConfiguredSource::Patient(Arc::new(client), background));
     Ok(())
 }
 
 /// Without network code there is nothing to add: only the store is asked, whatever the configuration says.
 #[cfg(not(feature = "network"))]
-fn add_registry(_: &Config, _: &mut Vec<ConfiguredSource>) -> Result<(), String> {
+fn add_registry(_: &Config, _: &Arc<Keeper>, _: &mut Vec<ConfiguredSource>) -> Result<(), String> {
     Ok(())
 }

@@ -26,6 +26,15 @@ pub(super) enum AdminError {
     Failed(String),
 }
 
+/// A connection to the agent, to have many images judged. It lives in the runtime that made it.
+pub(super) async fn connect(config: &Config) -> Result<AdminClient<Channel>, AdminError> {
+    let connected = tokio::time::timeout(PATIENCE, crate::socket::connect(&config.agent.admin_socket)).await;
+    let socket = config.agent.admin_socket.display();
+    let late = |_| AdminError::Failed(format!("{socket}: no answer within {} s", PATIENCE.as_secs()));
+    let channel = connected.map_err(late)?.map_err(absent_or_failed)?;
+    Ok(AdminClient::new(channel).max_decoding_message_size(ADMIN_RESPONSE_BYTES))
+}
+
 /// What the agent says of itself.
 pub(super) fn status(config: &Config) -> Result<StatusResponse, AdminError> {
     let response = call(config, async |mut client| {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::config::{self, Config};
+use crate::evidence::store::keeper::Keeper;
+use crate::rejudge::Rejudging;
 use crate::server::Judge;
 use crate::server::trust::TrustSource;
 
@@ -27,6 +29,10 @@ pub struct Parts {
     pub judge: Arc<dyn Judge>,
     /// Loads trust bundles.
     pub trust: Box<dyn TrustSource>,
+    /// Writes the evidence store.
+    pub keeper: Arc<Keeper>,
+    /// Judges again what was let in under an older bundle.
+    pub rejudging: Arc<Rejudging>,
 }
 
 /// Runs the command: `assemble` makes the judge for a configuration. Returns the exit code.
@@ -49,9 +55,8 @@ where
         return Ok(0);
     }
     crate::log::start(config.log.format, config.log.level);
-    let started = assemble(&config).and_then(|parts| {
-        crate::service::run(&config, parts.judge, parts.trust).map_err(|error| error.to_string())
-    });
+    let started = assemble(&config)
+        .and_then(|parts| crate::service::run(&config, parts).map_err(|error| error.to_string()));
     match started {
         Ok(_) => Ok(0),
         Err(error) => {

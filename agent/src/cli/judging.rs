@@ -17,7 +17,7 @@ use pullward_core::verdict::Reason;
 
 use crate::config::{self, Config};
 use crate::decide::session::Subject;
-use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unresolved, wall_clock};
+use crate::decide::{Believed, ConfiguredSource, Engine, Question, Unrecorded, Unresolved, wall_clock};
 use crate::evidence::Source;
 use crate::evidence::layout::Layout;
 use crate::evidence::oci_target::OciTarget;
@@ -325,6 +325,28 @@ impl Judging {
         Ok(Asked { question, subject, engine: self.engine.clone(), deadline, time })
     }
 
+    /// Judges a name with the digest that somebody has resolved it to.
+    pub fn judge_known(&self, name: &str, digest: &str) -> Verdict {
+        let time = match &self.trust {
+            HeldTrust::Bundle { trust, .. } => wall_clock().max(trust.clock_floor),
+            HeldTrust::Key { .. } => wall_clock(),
+        };
+        let started = Instant::now();
+        let deadline = started + PATIENCE;
+        let question = Question {
+            reference: name.to_owned(),
+            digest: Some(digest.to_owned()),
+            media_type: None,
+            place: Place { hook: Hook::Inventory, containerd_namespace: None, pod_namespace: None },
+            platform: self.platform.clone(),
+        };
+        let believed = self.trust.believed();
+        match self.engine.resolve(&question, time, deadline) {
+            Ok(subject) => self.engine.judge_subject(believed, &subject, deadline, &mut Unrecorded),
+            Err(unresolved) => unresolved.verdict(Some(believed), &question, time, started),
+        }
+    }
+
     /// Where a tag was asked for and a digest given beside it, both have to be the same image. A tag that nobody can be
     /// asked about is not known, and then the digest alone says what is meant.
     fn check_tag(
@@ -486,7 +508,7 @@ fn open_configured(config: &Config) -> Result<HeldTrust, JudgingError> {
     Ok(held)
 }
 
-/// Store, then registry; and what a person should know about them.
+/// Store, the node's containerd, registry; and what a person should know about them.
 fn configured_sources(
     config: &Config,
     configured: bool,
@@ -496,7 +518,8 @@ fn configured_sources(
     let store = store.map(|store| ConfiguredSource::Layout(Arc::new(Layout::new(store, Source::Store))));
     let offline = flags.offline || config.registry.offline;
     let (registry, note) = if offline { (None, None) } else { configured_registry(config, configured)? };
-    Ok((store.into_iter().chain(registry).collect(), note))
+    let containerd = configured.then(|| ConfiguredSource::Containerd(config.containerd.address.clone()));
+    Ok((store.into_iter().chain(containerd).chain(registry).collect(), note))
 }
 
 #[cfg(feature = "network")]

@@ -3,6 +3,8 @@
 mod admin;
 pub mod agent;
 pub mod attestation;
+pub mod audit;
+pub mod doctor;
 pub mod judging;
 pub mod policy;
 pub mod repair;
@@ -10,6 +12,7 @@ pub mod replay;
 pub mod report;
 pub mod setup;
 pub mod status;
+pub mod store;
 pub mod tree;
 pub mod trust;
 pub mod verify;

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::judging::Output;
 use super::verify;
-use crate::record::{Comparison, Record};
+use crate::record::{Comparison, Record, Replayed};
+use crate::verdict::{Decision, Verdict};
 
 /// Decides a recorded verdict again, from the record alone: no network, no clock, no configuration.
 ///
@@ -31,8 +32,9 @@ pub struct Replay {
 /// # Errors
 /// Only where `out` or `err` cannot be written.
 pub fn run(arguments: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let decided = Record::read(&arguments.record).and_then(|record| record.replay());
-    let (verdict, comparison) = match decided {
+    let decided =
+        Record::read(&arguments.record).and_then(|record| Ok((record.verdict().clone(), record.replay()?)));
+    let (recorded_verdict, Replayed { verdict, comparison, conditions }) = match decided {
         Ok(decided) => decided,
         Err(error) => {
             writeln!(err, "pullward replay: {error}")?;
@@ -40,6 +42,16 @@ pub fn run(arguments: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> io::
         }
     };
     verify::print(&verdict, arguments.output, out)?;
+    for change in &conditions {
+        writeln!(err, "note: {change}")?;
+    }
+    let words = |verdict: &Verdict| match verdict.decision {
+        Decision::Allow => format!("allow ({})", verdict.reason),
+        Decision::Deny => format!("deny ({})", verdict.reason),
+    };
+    if (&recorded_verdict.decision, &recorded_verdict.reason) != (&verdict.decision, &verdict.reason) {
+        writeln!(err, "note: recorded {}, now {}", words(&recorded_verdict), words(&verdict))?;
+    }
     match comparison {
         Comparison::Same => Ok(verdict.exit_code()),
         Comparison::OtherEngine { recorded, decision_kept } => {

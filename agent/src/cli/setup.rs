@@ -4,19 +4,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use pullward_core::limits::CONTAINERD_CONFIG_BYTES;
 
 use crate::config::{self, Config};
 use crate::containerd::bypass::{self, Finding, Severity};
 use crate::containerd::drop_in::{self, Format};
+use crate::containerd::flavour::{Flavour, Route};
 use crate::containerd::place::{self, Placed};
 use crate::containerd::probe::{self, Plugin};
 use crate::containerd::wrapper::{NAME, PACKAGED_VERIFIER, Wrapper};
 
-/// containerd's configuration where nobody says otherwise.
-const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
+/// Where the hook goes unless somebody says otherwise.
+const DEFAULT_FOLDER: &str = "/opt/pullward/image-verifier";
 
-/// Largest containerd configuration that is read, in bytes. A dump has 20 KB.
-const CONTAINERD_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+/// What our drop-in is called, in a folder of the flavour's.
+const DROP_IN: &str = "10-pullward.toml";
 
 /// Connects pullward to what runs on this node.
 #[derive(Debug, Clone, Args)]
@@ -39,9 +41,18 @@ pub struct SetupContainerd {
     /// pullward's configuration: the hook is wired to its socket.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
     pub config: PathBuf,
-    /// The folder of containerd's image verifiers.
-    #[arg(long, value_name = "DIR")]
+    /// The folder of containerd's image verifiers: one of its own, which is made.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_FOLDER)]
     pub bin_dir: PathBuf,
+    /// Whose paths to tell of, instead of what the configuration says or the system looks like.
+    #[arg(long, value_enum, value_name = "FLAVOUR")]
+    pub flavour: Option<Flavour>,
+    /// Look for the system's own places below this folder; the folder of verifiers and what is written stand as they are.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Take the hook away again, and the file that --write names. Needs neither agent nor configuration.
+    #[arg(long, conflicts_with_all = ["print", "verifier", "containerd_config"])]
+    pub undo: bool,
     /// Change nothing: print what would be written.
     #[arg(long)]
     pub print: bool,
@@ -62,7 +73,11 @@ pub struct SetupContainerd {
 /// Only where `out` or `err` cannot be written.
 pub fn run(arguments: &Setup, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match &arguments.what {
-        What::Containerd(arguments) => match containerd(arguments, out, err)? {
+        What::Containerd(arguments) => match if arguments.undo {
+            undo(arguments, err)?
+        } else {
+            containerd(arguments, out, err)?
+        } {
             Ok(()) => Ok(0),
             Err(problem) => {
                 writeln!(err, "pullward setup containerd: {}", crate::verdict::printable(&problem, 4096))?;
@@ -86,7 +101,7 @@ fn containerd(
         Ok(text) => text,
         Err(problem) => return Ok(Err(problem)),
     };
-    let running = probe::ask(&config.containerd.address);
+    let running = probe::ask(&address(arguments, &config));
     let old = running.as_ref().is_ok_and(|running| !running.has_verifiers());
     let format = match containerd_config.as_deref().and_then(bypass::format) {
         Some(format) => format,
@@ -118,8 +133,85 @@ fn containerd(
         }
     }
     write!(out, "{text}")?;
+    tell(arguments, &config, err)?;
     report(arguments, &config, running, containerd_config.as_deref(), err)?;
     Ok(Ok(()))
+}
+
+/// Takes away what [`containerd`] put there: first the drop-in, so that at no moment an empty folder is configured by us.
+fn undo(arguments: &SetupContainerd, err: &mut dyn Write) -> io::Result<Result<(), String>> {
+    let ours = |content: &[u8]| content.starts_with(drop_in::HEADER.as_bytes());
+    let mut removed = Ok(());
+    if let Some(path) = &arguments.write {
+        match place::remove(path, ours) {
+            Ok(true) => writeln!(err, "{}: removed", path.display())?,
+            Ok(false) => writeln!(err, "{}: is not there", path.display())?,
+            Err(error) => removed = Err(error.to_string()),
+        }
+    }
+    let file = arguments.bin_dir.join(NAME);
+    // A drop-in that stays would name an emptied folder, and nobody would be told.
+    if removed.is_ok() {
+        match Wrapper::remove(&arguments.bin_dir) {
+            Ok(true) => writeln!(err, "{}: removed", file.display())?,
+            Ok(false) => writeln!(err, "{}: is not there", file.display())?,
+            Err(error) => removed = Err(error.to_string()),
+        }
+    }
+    if removed.is_ok() {
+        writeln!(
+            err,
+            "warning: from now on this containerd pulls without being judged; restart it so that it forgets the folder"
+        )?;
+    }
+    Ok(removed)
+}
+
+fn flavour(arguments: &SetupContainerd, config: &Config) -> Flavour {
+    arguments.flavour.unwrap_or(config.containerd.flavour).or_detect(&arguments.root)
+}
+
+/// The configured socket; that of the flavour where the configuration leaves it open and the command line does not.
+fn address(arguments: &SetupContainerd, config: &Config) -> PathBuf {
+    let told = config.containerd.address.clone();
+    let open = config.containerd.flavour == Flavour::Auto && told == Path::new(Flavour::Auto.layout().socket);
+    if open { flavour(arguments, config).layout().socket.into() } else { told }
+}
+
+/// What to do on this flavour, beyond what was written.
+fn tell(arguments: &SetupContainerd, config: &Config, err: &mut dyn Write) -> io::Result<()> {
+    let flavour = flavour(arguments, config);
+    let layout = flavour.layout();
+    writeln!(err, "flavour: {}", flavour.name())?;
+    if flavour != Flavour::Debian && config.containerd.flavour == Flavour::Auto {
+        let name = flavour.name();
+        writeln!(
+            err,
+            "note: say so to the agent, too: `[containerd] flavour = \"{name}\"` in its configuration"
+        )?;
+    }
+    if let Some(writer) = layout.generated_by {
+        writeln!(err, "note: {} is written anew by {writer}: do not edit it", layout.config)?;
+    }
+    match layout.route {
+        Route::Imported(folder) => {
+            writeln!(err, "note: --write {folder}/{DROP_IN} is read at containerd's next start")?;
+        }
+        Route::ToBeImported(folder) => writeln!(
+            err,
+            "note: --write {folder}/{DROP_IN} is read once {} says imports = [\"{folder}/*.toml\"]",
+            layout.config
+        )?,
+        Route::Setting(setting) => writeln!(err, "note: the lines above go into: {setting}")?,
+    }
+    match layout.kubelet {
+        Ok(way) => writeln!(err, "note: kubelet goes through pullward-cri with {way}")?,
+        Err(why) => writeln!(err, "note: kubelet does not go through pullward-cri: {why}")?,
+    }
+    if !layout.hole.is_empty() {
+        writeln!(err, "warning: {}: {}", flavour.name(), layout.hole)?;
+    }
+    Ok(())
 }
 
 fn prepare(arguments: &SetupContainerd) -> Result<(Config, PathBuf, Wrapper), String> {
@@ -151,7 +243,8 @@ fn verifier() -> PathBuf {
 }
 
 fn containerd_config(arguments: &SetupContainerd) -> Result<Option<String>, String> {
-    let path = arguments.containerd_config.as_deref().unwrap_or_else(|| Path::new(CONTAINERD_CONFIG));
+    let usual = arguments.root.join(layout_config(arguments));
+    let path = arguments.containerd_config.as_deref().unwrap_or(&usual);
     let length = std::fs::metadata(path).map(|metadata| metadata.len());
     let text = match length {
         Ok(length) if length > CONTAINERD_CONFIG_BYTES => Err("too large to be a configuration".to_owned()),
@@ -168,6 +261,12 @@ fn containerd_config(arguments: &SetupContainerd) -> Result<Option<String>, Stri
     }
 }
 
+/// containerd's configuration where nobody says otherwise, without its leading slash.
+fn layout_config(arguments: &SetupContainerd) -> &'static str {
+    let flavour = arguments.flavour.unwrap_or_default().or_detect(&arguments.root);
+    flavour.layout().config.trim_start_matches('/')
+}
+
 fn report(
     arguments: &SetupContainerd,
     config: &Config,
@@ -177,7 +276,8 @@ fn report(
 ) -> io::Result<()> {
     match running {
         Err(error) => {
-            let address = config.containerd.address.display();
+            let address = address(arguments, config);
+            let address = address.display();
             writeln!(err, "warning: {address}: {error}; its version and plugins were not checked")?;
         }
         Ok(running) if !running.has_verifiers() => {

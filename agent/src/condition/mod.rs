@@ -29,7 +29,7 @@ mod oracle_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod verdict_tests;
+pub(crate) mod verdict_tests;
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -18,16 +18,16 @@ use crate::trust::root_key::{RootKey, RootKeyType};
 use crate::trust::time::Time;
 use crate::verdict::{Hook, Place, Verdict};
 
-const TYPE: &str = "https://acme.example/review/v1";
+pub(crate) const TYPE: &str = "https://acme.example/review/v1";
 
-struct Scene {
-    key: RootKey,
-    payload: Vec<u8>,
+pub(crate) struct Scene {
+    pub(crate) key: RootKey,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Scene {
     /// A rule that asks for a signature and for an attestation that meets this condition.
-    fn asking(cel: &str) -> Self {
+    pub(crate) fn asking(cel: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = RootKey::generate(RootKeyType::P256).unwrap();
         std::fs::write(folder.path().join("k.pub"), key.public_pem().unwrap()).unwrap();
@@ -41,7 +41,7 @@ impl Scene {
         Self { key, payload: payload.to_bytes().unwrap() }
     }
 
-    fn bundle(&self, predicate_type: &str, predicate: &str) -> Event {
+    pub(crate) fn bundle(&self, predicate_type: &str, predicate: &str) -> Event {
         const IN_TOTO: &str = "application/vnd.in-toto+json";
         let statement = format!(
             "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{{\"digest\":{{\"sha256\":\"{}\"}}}}],\
@@ -71,21 +71,26 @@ impl Scene {
 
     fn judge(&self, predicates: &[&str]) -> Verdict {
         let trust: InstalledTrust = unsigned(self.payload.clone());
-        let subject = Subject {
-            reference: Some(Reference::parse("registry.example/team/app:1").unwrap()),
-            name: "registry.example/team/app:1".to_owned(),
-            digest: Digest::of(b"image"),
-            platform: "linux/amd64".to_owned(),
-            place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
-            time: UnixTime::parse("2026-06-01T00:00:00Z").unwrap(),
-            allowed_at: None,
-        };
+        let subject = subject();
         let mut session = Session::open(Believed::Bundle(&trust), &subject);
-        session.take(&self.bundle(SIGNATURE_PREDICATE, "{}"));
+        session.take(self.bundle(SIGNATURE_PREDICATE, "{}"));
         for predicate in predicates {
-            session.take(&self.bundle(TYPE, predicate));
+            session.take(self.bundle(TYPE, predicate));
         }
         session.close()
+    }
+}
+
+/// What is judged.
+pub(crate) fn subject() -> Subject {
+    Subject {
+        reference: Some(Reference::parse("registry.example/team/app:1").unwrap()),
+        name: "registry.example/team/app:1".to_owned(),
+        digest: Digest::of(b"image"),
+        platform: "linux/amd64".to_owned(),
+        place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
+        time: UnixTime::parse("2026-06-01T00:00:00Z").unwrap(),
+        allowed_at: None,
     }
 }
 

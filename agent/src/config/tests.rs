@@ -73,10 +73,33 @@ fn unknown_keys_and_sections_are_refused_where_they_stand() {
 
 #[test]
 fn sections_of_later_versions_are_refused() {
-    for section in ["cri", "metrics", "inventory"] {
+    for section in ["metrics"] {
         let text = refused(&format!("\n[{section}]\nsocket = \"/x\"\n"));
         assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
         assert!(text.starts_with("/c.toml:2:"), "{text}");
+    }
+}
+
+#[test]
+fn a_flavour_fills_in_its_own_places_where_nothing_is_said_of_them() {
+    let config = parse("[containerd]\nflavour = \"k3s\"\n").unwrap();
+    assert_eq!(config.containerd.address, Path::new("/run/k3s/containerd/containerd.sock"));
+    assert!(config.registry.hosts_dir.starts_with("/var/lib/rancher/k3s"));
+    assert_eq!(parse(&config.print()), Ok(config));
+    let said = parse("[containerd]\nflavour = \"rke2\"\naddress = \"/a\"\n[registry]\nhosts_dir = \"/h\"\n")
+        .unwrap();
+    assert_eq!((said.containerd.address, said.registry.hosts_dir), ("/a".into(), "/h".into()));
+}
+
+#[test]
+fn the_probes_interval_is_bounded() {
+    assert_eq!(parse("").unwrap().probe.interval, None);
+    assert_eq!(
+        parse("[probe]\ninterval = \"5m\"").unwrap().probe.interval,
+        Some(Time(Duration::from_secs(300)))
+    );
+    for odd in ["9s", "2d", "soon"] {
+        assert!(parse(&format!("[probe]\ninterval = \"{odd}\"")).is_err(), "{odd}");
     }
 }
 
@@ -150,7 +173,9 @@ fn broken_toml_is_refused_where_it_breaks() {
         assert!(said.contains("an audience is"), "{audience}: {said}");
     }
     assert_eq!(parse("trust.audience = \"eu-1.edge_a\"").unwrap().trust.audience, "eu-1.edge_a");
-    assert!(refused("containerd.flavour = \"k3s\"").contains("unknown variant `k3s`, expected `auto`"));
+    assert!(
+        refused("containerd.flavour = \"k8s\"").contains("unknown variant `k8s`, expected one of `auto`")
+    );
 }
 
 #[test]
@@ -178,4 +203,36 @@ fn a_file_that_others_write_or_that_is_absent_is_refused() {
     assert_eq!(Config::load(&path), Ok(Config::default()));
     fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
     assert_eq!(Config::load(&path), Err(ConfigError::TooLarge(PathBuf::from(&path))));
+}
+
+#[test]
+fn nothing_is_removed_or_stopped_unless_it_is_said_so() {
+    use crate::inventory::act::{OnRunning, OnUnverified};
+    let inventory = parse("").unwrap().inventory;
+    assert_eq!((inventory.unverified, inventory.running), (OnUnverified::Report, OnRunning::Report));
+    let inventory = parse("[inventory]\nunverified = \"remove\"\nrunning = \"stop\"\n").unwrap().inventory;
+    assert_eq!((inventory.unverified, inventory.running), (OnUnverified::Remove, OnRunning::Stop));
+    assert!(refused("inventory.unverified = \"stop\"").contains("expected `report` or `remove`"));
+    assert!(refused("inventory.running = \"remove\"").contains("expected `report` or `stop`"));
+    assert!(refused("inventory.containers = 1").contains("unknown field `containers`"));
+}
+
+#[test]
+fn a_fetch_outlives_its_verdict_within_bounds() {
+    let of = |text: &str| parse(&format!("[limits]\nfetch_deadline = \"{text}\"\n"));
+    assert_eq!(Config::default().limits.fetch_deadline, Time(Duration::from_secs(120)));
+    assert_eq!(of("30m").unwrap().limits.fetch_deadline, Time(Duration::from_secs(1800)));
+    for text in ["6s", "31m"] {
+        assert!(of(text).unwrap_err().to_string().ends_with("7s to 30m are possible"), "{text}");
+    }
+}
+
+#[test]
+fn the_store_has_a_bound_that_is_one() {
+    let of = |bytes: u64| parse(&format!("[store]\nmax_bytes = {bytes}\n"));
+    assert_eq!(Config::default().store.max_bytes, 2 << 30);
+    assert_eq!(of(1 << 20).unwrap().store.max_bytes, 1 << 20);
+    for bytes in [0, (1 << 20) - 1, (1 << 40) + 1] {
+        assert!(of(bytes).is_err(), "{bytes}");
+    }
 }

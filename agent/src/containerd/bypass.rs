@@ -18,6 +18,8 @@ use crate::containerd::wrapper::NAME;
 const CRI_IMAGES: &str = "io.containerd.cri.v1.images";
 /// CRI in configurations of version 2.
 const CRI: &str = "io.containerd.grpc.v1.cri";
+/// The plugin's kind, with which configurations disable all of it.
+const PLUGIN_KIND: &str = "io.containerd.image-verifier.v1";
 /// A text with as many plugins is a dump, with its imports merged in: 2.1.9 dumps 29, and nobody writes as many.
 const DUMPED_PLUGINS: usize = 20;
 /// containerd's number where the configuration names none.
@@ -106,6 +108,60 @@ pub fn format(text: &str) -> Option<Format> {
     }
 }
 
+/// What a configuration says of verifiers, and of the plugin that runs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifierSettings {
+    /// The folder; empty where nothing is said.
+    pub bin_dir: String,
+    /// How many are run, in name order. Negative: all.
+    pub max_verifiers: i64,
+    /// How long each may take; `None` where nothing is said.
+    pub timeout: Option<String>,
+    /// Whether `disabled_plugins` names the plugin, or its kind.
+    pub disabled: bool,
+    /// Whether `required_plugins` names it.
+    pub required: bool,
+}
+
+impl VerifierSettings {
+    /// Reads them.
+    #[must_use]
+    pub fn of(table: &Table) -> Self {
+        let listed = |key: &str, names: &[&str]| {
+            table
+                .get(key)
+                .and_then(Value::as_array)
+                .is_some_and(|list| list.iter().filter_map(Value::as_str).any(|name| names.contains(&name)))
+        };
+        let plugin = plugin(table, PLUGIN);
+        let setting = |key: &str| plugin.and_then(|plugin| plugin.get(key));
+        Self {
+            bin_dir: setting("bin_dir").and_then(Value::as_str).unwrap_or("").to_owned(),
+            max_verifiers: setting("max_verifiers")
+                .and_then(Value::as_integer)
+                .unwrap_or(DEFAULT_MAX_VERIFIERS),
+            timeout: setting("per_verifier_timeout").and_then(Value::as_str).map(str::to_owned),
+            disabled: listed("disabled_plugins", &[PLUGIN, PLUGIN_KIND]),
+            required: listed("required_plugins", &[PLUGIN]),
+        }
+    }
+
+    /// Whether our file is not among those of `folder` that are run.
+    #[must_use]
+    pub fn skips_ours(&self, folder: &Path) -> bool {
+        let before =
+            entries(folder).iter().filter(|path| path.file_name().is_some_and(|name| name < NAME)).count();
+        // Negative is no limit.
+        self.max_verifiers >= 0 && i64::try_from(before).map_or(true, |before| before >= self.max_verifiers)
+    }
+
+    /// The timeout, where containerd gives up before the verifier does or where it is not understood.
+    #[must_use]
+    pub fn short_timeout(&self) -> Option<&str> {
+        self.timeout.as_deref().filter(|time| seconds(time).is_none_or(|seconds| seconds <= HOOK_SECONDS))
+    }
+}
+
 /// Judges a configuration whose verifiers should be in `folder`.
 #[must_use]
 pub fn judge(text: &str, folder: &Path) -> Vec<Finding> {
@@ -114,44 +170,50 @@ pub fn judge(text: &str, folder: &Path) -> Vec<Finding> {
         Err(error) => return vec![Finding::Malformed(error.to_string().replace('\n', " "))],
     };
     let mut findings = local_pulls(&table);
-    let listed = |key: &str| {
-        table
-            .get(key)
-            .and_then(Value::as_array)
-            .is_some_and(|list| list.iter().any(|v| v.as_str() == Some(PLUGIN)))
-    };
-    if listed("disabled_plugins") {
+    let settings = VerifierSettings::of(&table);
+    if settings.disabled {
         findings.push(Finding::Disabled);
     }
-    let plugin = plugin(&table, PLUGIN);
-    let setting = |key: &str| plugin.and_then(|plugin| plugin.get(key));
-    let bin_dir = setting("bin_dir").and_then(Value::as_str).unwrap_or("");
-    if Path::new(bin_dir) != folder {
-        findings.push(Finding::OtherFolder(bin_dir.to_owned()));
+    if settings.skips_ours(folder) {
+        findings.push(Finding::Skipped(settings.max_verifiers));
     }
-    let most = setting("max_verifiers").and_then(Value::as_integer).unwrap_or(DEFAULT_MAX_VERIFIERS);
-    let before =
-        entries(folder).iter().filter(|path| path.file_name().is_some_and(|name| name < NAME)).count();
-    // Negative is no limit.
-    if most >= 0 && i64::try_from(before).map_or(true, |before| before >= most) {
-        findings.push(Finding::Skipped(most));
-    }
-    if let Some(time) = setting("per_verifier_timeout").and_then(Value::as_str)
-        && seconds(time).is_none_or(|seconds| seconds <= HOOK_SECONDS)
-    {
+    if let Some(time) = settings.short_timeout() {
         findings.push(Finding::ShortTimeout(time.to_owned()));
     }
-    if !listed("required_plugins") {
+    if !settings.required {
         findings.push(Finding::NotRequired);
     }
-    let dump =
-        table.get("plugins").and_then(Value::as_table).is_some_and(|plugins| plugins.len() >= DUMPED_PLUGINS);
-    if !dump && table.get("imports").and_then(Value::as_array).is_some_and(|imports| !imports.is_empty()) {
+    if Path::new(&settings.bin_dir) != folder {
+        findings.push(Finding::OtherFolder(settings.bin_dir));
+    }
+    if !is_dump(&table)
+        && table.get("imports").and_then(Value::as_array).is_some_and(|imports| !imports.is_empty())
+    {
         findings.push(Finding::Imports);
     }
     findings.extend(others(folder));
     findings.sort_by_key(Finding::severity);
     findings
+}
+
+/// Whether a text is a dump: defaults and imports are in it.
+#[must_use]
+pub fn is_dump(table: &Table) -> bool {
+    table.get("plugins").and_then(Value::as_table).is_some_and(|plugins| plugins.len() >= DUMPED_PLUGINS)
+}
+
+/// The image that pods are held open with, as a configuration names it.
+#[must_use]
+pub fn sandbox_image(table: &Table) -> Option<&str> {
+    let pinned = plugin(table, CRI_IMAGES).and_then(|images| images.get("pinned_images")?.get("sandbox"));
+    let old = plugin(table, CRI).and_then(|cri| cri.get("sandbox_image"));
+    pinned.or(old).and_then(Value::as_str).filter(|image| !image.is_empty())
+}
+
+/// An address on which containerd's own services are reached over the network.
+#[must_use]
+pub fn tcp_address(table: &Table) -> Option<&str> {
+    table.get("grpc")?.get("tcp_address")?.as_str().filter(|address| !address.is_empty())
 }
 
 /// What else is in the folder, and what of it stops every pull.
@@ -160,16 +222,20 @@ pub fn others(folder: &Path) -> Vec<Finding> {
     entries(folder)
         .into_iter()
         .filter(|path| path.file_name().is_some_and(|name| name != NAME))
-        .map(|path| match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => {
-                Finding::Another(path)
-            }
-            _ => Finding::NotExecutable(path),
-        })
+        .map(|path| if is_executable(&path) { Finding::Another(path) } else { Finding::NotExecutable(path) })
         .collect()
 }
 
-fn local_pulls(table: &Table) -> Vec<Finding> {
+/// Whether containerd could execute what is at `path`; links are followed as it does.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The settings with which CRI pulls locally, and the one with which a pull has no end, in all places where a
+/// configuration may have them.
+#[must_use]
+pub fn local_pulls(table: &Table) -> Vec<Finding> {
     let cri = plugin(table, CRI);
     // Version 2 keeps some of them one level down.
     let places =

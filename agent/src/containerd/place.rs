@@ -77,6 +77,29 @@ pub fn whole(
     Ok(Placed::Written)
 }
 
+/// Takes a file away if `ours` says so of its content; whether there was one.
+///
+/// # Errors
+/// [`PlaceError`]; then it is still there.
+pub fn remove(path: &Path, ours: impl FnOnce(&[u8]) -> bool) -> Result<bool, PlaceError> {
+    let system = |error: io::Error| PlaceError::System { path: path.to_path_buf(), kind: error.kind() };
+    match fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(system(error)),
+        Ok(metadata) if !metadata.is_file() => return Err(PlaceError::Foreign(path.to_path_buf())),
+        Ok(_) => {}
+    }
+    let mut there = Vec::new();
+    File::open(path).and_then(|file| file.take(LOOK).read_to_end(&mut there)).map_err(system)?;
+    if !ours(&there) {
+        return Err(PlaceError::Foreign(path.to_path_buf()));
+    }
+    fs::remove_file(path).map_err(system)?;
+    Ok(true)
+}
+
 fn write(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(draft)?;
     file.write_all(content)?;

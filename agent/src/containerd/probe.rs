@@ -88,7 +88,7 @@ pub fn ask(address: &Path) -> Result<Running, ProbeError> {
 }
 
 /// An error with all that caused it: tonic's own text is only "transport error".
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

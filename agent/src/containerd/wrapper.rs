@@ -80,6 +80,16 @@ impl Wrapper {
         Ok(Self { text: format!("{line}\n") })
     }
 
+    /// The verifier and the socket of a file that [`Wrapper::install`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(content: &[u8]) -> Option<(PathBuf, PathBuf)> {
+        let text = str::from_utf8(content).ok()?.strip_suffix('\n')?;
+        let (verifier, socket) = text.strip_prefix("#!")?.split_once(" --socket=")?;
+        let (verifier, socket) = (PathBuf::from(verifier), PathBuf::from(socket));
+        let same = Self::new(&verifier, &socket).ok()?.text.as_bytes() == content;
+        (same && is_ours(content)).then_some((verifier, socket))
+    }
+
     /// Checks that `verifier` is a program that nobody else can change.
     ///
     /// # Errors
@@ -91,6 +101,15 @@ impl Wrapper {
             return Err(WrapperError::NotExecutable(verifier.to_path_buf()));
         }
         Ok(())
+    }
+
+    /// Takes the wrapper out of `folder`, if it is one; whether there was one. Nothing of the configuration is needed.
+    ///
+    /// # Errors
+    /// [`WrapperError::Place`] for a file that is not ours, which stays, or with the system's answer.
+    pub fn remove(folder: &Path) -> Result<bool, WrapperError> {
+        guard::plain(folder)?;
+        Ok(place::remove(&folder.join(NAME), is_ours)?)
     }
 
     /// Writes the wrapper into `folder`, which is made if absent.
@@ -149,6 +168,40 @@ mod tests {
             wrapper("/run/pullward/verifier.sock").to_string(),
             "#!/usr/libexec/pullward/pullward-verifier --socket=/run/pullward/verifier.sock\n"
         );
+    }
+
+    #[test]
+    fn only_what_setup_writes_is_read_back() {
+        let text = wrapper("/run/v.sock").to_string();
+        let parsed = Wrapper::parse(text.as_bytes());
+        assert_eq!(parsed, Some(("/usr/libexec/pullward/pullward-verifier".into(), "/run/v.sock".into())));
+        for other in [
+            "#!/bin/true --socket=/s\n",
+            "#!/x/pullward-verifier\n",
+            "#!/x/pullward-verifier --socket=/s",
+            "#!/x/pullward-verifier --socket=s\n",
+            "#!/x/pullward-verifier --socket=/s\nexit 0\n",
+            "#!/x/pullward-verifier -x --socket=/s\n",
+            "",
+        ] {
+            assert_eq!(Wrapper::parse(other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_taken_away_again_and_nothing_else_is() {
+        if crate::guard::us() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        assert_eq!(Wrapper::remove(&bin), Ok(false));
+        wrapper("/s").install(&bin).unwrap();
+        assert_eq!(Wrapper::remove(&bin), Ok(true));
+        assert_eq!(Wrapper::remove(&bin), Ok(false));
+        fs::write(bin.join(NAME), "#!/bin/sh\n").unwrap();
+        assert_eq!(Wrapper::remove(&bin), Err(WrapperError::Place(PlaceError::Foreign(bin.join(NAME)))));
+        assert!(bin.join(NAME).exists());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pullward_core::trust::{Coverage, Requirement};
 use pullward_core::verdict::Reason;
 use serde_json::Value;
 
-use super::clerk::{NotedStatement, Notes, Shortfall};
+use super::clerk::{Asked, NotedStatement, Notes, Shortfall};
 use crate::evidence::Found;
 use crate::policy::predicate_types;
 use crate::verdict::{CandidateRow, EvidenceRow, Outcome, RequirementRow};
@@ -20,7 +20,7 @@ const IMAGE: &str = "image";
 /// What the pieces of evidence did for the requirements, each with its row in the verdict's evidence.
 #[derive(Debug, Default)]
 pub(super) struct Attested {
-    met: Vec<Weighed<usize>>,
+    met: Vec<Weighed<Asked>>,
     unmet: Vec<Weighed<Shortfall>>,
 }
 
@@ -33,7 +33,7 @@ struct Weighed<T> {
     digest: String,
     /// When it was made, by its own word.
     made_at: Option<UnixTime>,
-    /// The requirement's place, or the place and what is wrong.
+    /// The requirement, or the requirement and what is wrong.
     what: T,
 }
 
@@ -42,8 +42,12 @@ impl Attested {
     pub(super) fn take(&mut self, row: usize, found: &Found, notes: &Notes<'_>) {
         let digest = found.digest.to_string();
         let made_at = notes.statement.as_ref().and_then(|statement| statement.made_at);
-        let met =
-            notes.met.iter().map(|place| Weighed { row, digest: digest.clone(), made_at, what: *place });
+        let met = notes.met.iter().map(|asked| Weighed {
+            row,
+            digest: digest.clone(),
+            made_at,
+            what: asked.clone(),
+        });
         self.met.extend(met);
         let unmet = notes.unmet.iter().map(|short| Weighed {
             row,
@@ -69,25 +73,30 @@ impl Attested {
 
     /// One row per requirement of the deciding rule.
     pub(super) fn rows(&self, decision: &CoreDecision<'_>, evidence: &[EvidenceRow]) -> Vec<RequirementRow> {
-        let requirements = decision.rule.and_then(|rule| rule.requirements().ok());
-        let requirements = requirements.into_iter().flatten().filter_map(Result::ok);
-        requirements.enumerate().map(|(place, asked)| self.row(place, &asked, decision, evidence)).collect()
+        let Some(rule) = decision.rule else { return Vec::new() };
+        let requirements = rule.requirements().into_iter().flatten().filter_map(Result::ok);
+        requirements
+            .enumerate()
+            .map(|(place, asked)| {
+                self.row(&Asked { rule: rule.name().to_owned(), place }, &asked, decision, evidence)
+            })
+            .collect()
     }
 
     fn row(
         &self,
-        place: usize,
+        of: &Asked,
         asked: &Requirement<'_>,
         decision: &CoreDecision<'_>,
         evidence: &[EvidenceRow],
     ) -> RequirementRow {
-        let met = u32::try_from(place).is_ok_and(|place| decision.met & 1_u16.wrapping_shl(place) != 0);
-        let by = self.met.iter().find(|weighed| weighed.what == place);
+        let met = u32::try_from(of.place).is_ok_and(|place| decision.met & 1_u16.wrapping_shl(place) != 0);
+        let by = self.met.iter().find(|weighed| weighed.what == *of);
         let covered =
             by.and_then(|weighed| evidence.get(weighed.row)).is_some_and(|row| row.covered_by.is_some());
         let by = by.map(|weighed| weighed.digest.clone());
         let mut candidates: Vec<CandidateRow> = self
-            .failing(place)
+            .failing(of)
             .map(|weighed| CandidateRow {
                 evidence: weighed.digest.clone(),
                 code: weighed.what.code.to_owned(),
@@ -105,6 +114,7 @@ impl Attested {
             (false, None) => (Some(missing.code().to_owned()), Some(missing.meaning().to_owned())),
         };
         RequirementRow {
+            rule: of.rule.clone(),
             types: names(asked.types()),
             signed_by: match asked.coverage() {
                 Coverage::Signatures => names(asked.signed_by()),
@@ -120,24 +130,24 @@ impl Attested {
         }
     }
 
-    /// Attestations of a type that the requirement at this place asks for which do not meet it, as they were read.
-    fn failing(&self, place: usize) -> impl Iterator<Item = &Weighed<Shortfall>> {
-        self.unmet.iter().filter(move |weighed| weighed.what.place == place)
+    /// Attestations of a type that this requirement asks for which do not meet it, as they were read.
+    fn failing(&self, of: &Asked) -> impl Iterator<Item = &Weighed<Shortfall>> {
+        self.unmet.iter().filter(move |weighed| weighed.what.asked == *of)
     }
 
     /// For each requirement that is met, what is wrong with a newer attestation of its type, if something is. It changes
     /// nothing, because evidence only ever adds up; whoever scans again and finds more should know that.
     pub(super) fn warnings(&self, requirements: &[RequirementRow]) -> Vec<String> {
         let met = requirements.iter().enumerate().filter(|(_, row)| row.met);
-        met.filter_map(|(place, row)| self.warning(place, row)).collect()
+        met.filter_map(|(place, row)| self.warning(&Asked { rule: row.rule.clone(), place }, row)).collect()
     }
 
-    fn warning(&self, place: usize, row: &RequirementRow) -> Option<String> {
-        let counting = self.met.iter().filter(|weighed| weighed.what == place);
+    fn warning(&self, of: &Asked, row: &RequirementRow) -> Option<String> {
+        let counting = self.met.iter().filter(|weighed| weighed.what == *of);
         let counts = counting.filter_map(|weighed| weighed.made_at).max()?;
         // Whoever may not attest says nothing about the image.
         let entitled =
-            self.failing(place).filter(|weighed| weighed.what.code != Reason::AttestationSigner.code());
+            self.failing(of).filter(|weighed| weighed.what.code != Reason::AttestationSigner.code());
         let (made_at, newer) = entitled
             .filter_map(|weighed| Some((weighed.made_at?, weighed)))
             .filter(|(made_at, _)| *made_at > counts)

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use pullward_core::buildkit;
 use pullward_core::judge::{
-    Admission, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion, Ruling, Standing,
+    Admission, Decision as CoreDecision, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion,
+    Ruling, Standing,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
@@ -18,11 +19,11 @@ use pullward_core::verify::Evidence;
 use serde::{Deserialize, Serialize};
 
 use super::attested::{self, Attested};
-use super::clerk::{KeepStatements, NotedStatement, Notes};
+use super::clerk::{ConditionRow, KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
 use crate::condition;
 use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
-use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Outcome, Place, Verdict};
+use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Hook, Outcome, Place, Verdict};
 
 /// What is judged, and when and where.
 #[derive(Debug, Clone)]
@@ -92,6 +93,9 @@ pub enum FailureKind {
     Deadline,
     /// A bound was reached.
     Limit,
+    /// There was no room in memory for the report that came before it to wait for a VEX statement.
+    #[serde(rename = "no-room")]
+    NoRoom,
 }
 
 impl Event {
@@ -139,6 +143,17 @@ pub struct Session<'a> {
     held: Vec<(usize, Found)>,
     /// What conditions in CEL may still cost.
     conditions: Arc<condition::Budget>,
+    /// The conditions that were asked, in order.
+    answers: Vec<ConditionRow>,
+}
+
+/// What became of the bytes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// They were judged and are gone.
+    Done,
+    /// So many of them are held, until the session is closed.
+    Held(u64),
 }
 
 /// Most bytes of reports that are held for a VEX statement to come. One that does not fit is not excused.
@@ -174,6 +189,7 @@ impl<'a> Session<'a> {
             statements: Vec::new(),
             held: Vec::new(),
             conditions: Arc::new(condition::Budget::for_one_verdict()),
+            answers: Vec::new(),
         }
     }
 
@@ -195,10 +211,17 @@ impl<'a> Session<'a> {
         self.judge.needs()
     }
 
-    /// Takes one event.
-    pub fn take(&mut self, event: &Event) {
+    /// The conditions that were asked so far, each with its answer.
+    #[must_use]
+    pub fn conditions(&self) -> &[ConditionRow] {
+        &self.answers
+    }
+
+    /// Takes one event, and says whether its bytes stay in memory. Whoever has no room for them says so with an event of
+    /// [`FailureKind::NoRoom`], which comes right after it.
+    pub fn take(&mut self, event: Event) -> Taken {
         match event {
-            Event::Found(found) => self.take_found(found),
+            Event::Found(found) => return self.take_found(found),
             Event::Rejected(item) => {
                 if item.unread {
                     self.judge.source_failed();
@@ -206,15 +229,15 @@ impl<'a> Session<'a> {
                 }
                 self.rows.push(EvidenceRow {
                     format: "unknown".to_owned(),
-                    source: item.source.clone(),
-                    digest: item.digest.clone(),
+                    source: item.source,
+                    digest: item.digest,
                     predicate_type: None,
                     authority: None,
                     identity: None,
                     time: None,
                     outcome: Outcome::Rejected,
-                    code: Some(item.code.clone()),
-                    detail: Some(item.detail.clone()),
+                    code: Some(item.code),
+                    detail: Some(item.detail),
                     covered_by: None,
                 });
             }
@@ -223,28 +246,36 @@ impl<'a> Session<'a> {
                     FailureKind::Limit => self.judge.limit_reached(Reason::EvidenceLimit),
                     FailureKind::Deadline => self.judge.deadline_passed(),
                     FailureKind::Unreachable => self.judge.source_failed(),
+                    FailureKind::NoRoom => {
+                        self.held.pop();
+                        self.judge.source_failed();
+                    }
                 }
-                self.failures.push(failure.detail.clone());
+                self.failures.push(failure.detail);
             }
-            Event::Note(note) => self.notes.push(note.clone()),
+            Event::Note(note) => self.notes.push(note),
         }
+        Taken::Done
     }
 
-    fn take_found(&mut self, found: &Found) {
+    fn take_found(&mut self, found: Found) -> Taken {
         let place = self.rows.len();
         let known = self.judge.vex_claims();
-        let outcome = self.offer(found, place);
-        self.rows.push(row(found, &outcome));
-        if self.attested.has_exceeded(place) && self.judge.hopes_for_vex() {
-            let held: usize = self.held.iter().map(|(_, found)| found.content.len()).sum();
-            if held.saturating_add(found.content.len()) <= HELD_BYTES {
-                self.held.push((place, found.clone()));
-            }
-        }
+        let outcome = self.offer(&found, place);
+        self.rows.push(row(&found, &outcome));
         // A copy of a statement says nothing new.
         if self.judge.vex_claims() > known {
             self.offer_held();
         }
+        if self.attested.has_exceeded(place) && self.judge.hopes_for_vex() {
+            let held: usize = self.held.iter().map(|(_, found)| found.content.len()).sum();
+            let length = found.content.len();
+            if held.saturating_add(length) <= HELD_BYTES {
+                self.held.push((place, found));
+                return Taken::Held(u64::try_from(length).unwrap_or(u64::MAX));
+            }
+        }
+        Taken::Done
     }
 
     /// Offers again what a VEX statement may have excused.
@@ -295,6 +326,7 @@ impl<'a> Session<'a> {
 
     fn note(&mut self, found: &Found, place: usize, notes: Notes<'_>) {
         self.attested.take(place, found, &notes);
+        self.answers.extend(notes.answers);
         if let Some(statement) = notes.statement {
             self.statements.push((place, statement));
         }
@@ -310,7 +342,7 @@ impl<'a> Session<'a> {
 
     /// Closes the session.
     pub fn close(self) -> Verdict {
-        let decision = self.judge.decide();
+        let decision = when_started(self.subject, self.judge.decide());
         let mut notes = self.notes;
         if let Some(admission) = self.subject.allowed_at {
             // Age, retired keys and expired bundles look at it: who reads the verdict must see that it is there.
@@ -349,6 +381,17 @@ impl<'a> Session<'a> {
             },
         )
     }
+}
+
+/// What starts is not what is pulled: a name that a rule lets in without evidence can be given to any image that is on
+/// the node (`ctr images tag`). It counts for digests that the rule lists, and for what was pulled under it.
+fn when_started<'a>(subject: &Subject, decision: CoreDecision<'a>) -> CoreDecision<'a> {
+    let unpinned = decision.rule.is_some_and(|rule| !rule.is_pinned());
+    let starts = subject.place.hook == Hook::CriCreate && subject.allowed_at.is_none();
+    if starts && unpinned && decision.ruling == Ruling::Allow && decision.reason == Reason::AllowedByRule {
+        return CoreDecision { ruling: Ruling::Deny, reason: Reason::AllowUnpinned, ..decision };
+    }
+    decision
 }
 
 fn row(found: &Found, outcome: &CoreOutcome<'_>) -> EvidenceRow {
@@ -403,7 +446,7 @@ mod tests {
     use base64ct::{Base64, Encoding as _};
     use serde_json::json;
 
-    use super::{Event, Session, Subject};
+    use super::{Event, FailedSource, FailureKind, Session, Subject, Taken};
     use crate::decide::Believed;
     use crate::evidence::{Format, Found, Source as EvidencePlace, SourceError};
     use crate::policy::{Policy, Source};
@@ -444,7 +487,7 @@ mod tests {
         let subject = subject();
         let mut session = Session::open(Believed::Bundle(&trust), &subject);
         for event in Event::after_visit(Err(error)) {
-            session.take(&event);
+            session.take(event);
         }
         session.close()
     }
@@ -490,6 +533,51 @@ mod tests {
             signature: None,
             chain: None,
         })
+    }
+
+    /// Two rules may decide, and each asks something else of the same type in the same place.
+    #[test]
+    fn a_requirement_says_whose_it_is_and_counts_for_that_rule_alone() {
+        let key = RootKey::generate(RootKeyType::P256).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("k.pub"), key.public_pem().unwrap()).unwrap();
+        let rule = |name: &str, cel: &str| {
+            format!(
+                "[[rule]]\nname = \"{name}\"\nmatch = [\"**\"]\nnamespaces = [\"{name}\"]\nsigned_by = [\"a\"]\n\
+                 [[rule.attestation]]\ntype = \"https://acme.example/review/v1\"\nsigned_by = [\"a\"]\ncel = '{cel}'\n"
+            )
+        };
+        let text = format!(
+            "schema = 1\n[[authority]]\nname = \"a\"\nkey = \"k.pub\"\n{}{}",
+            rule("red", "predicate.by == \"alice\""),
+            rule("blue", "predicate.by == \"bob\""),
+        );
+        let policy = Policy::from_source(&Source::new(folder.path().join("p.toml"), text)).unwrap();
+        let time = |text| Time::parse(text).unwrap();
+        let payload = policy.into_payload(1, time("2026-01-01T00:00:00Z"), time("2027-01-01T00:00:00Z"));
+        let trust = unsigned(payload.to_bytes().unwrap());
+        let subject = subject();
+        let judged = |by: &[&str]| {
+            let mut session = Session::open(Believed::Bundle(&trust), &subject);
+            session.take(signed(&key, "https://sigstore.dev/cosign/sign/v1", &json!({})));
+            for by in by {
+                session.take(signed(&key, "https://acme.example/review/v1", &json!({ "by": by })));
+            }
+            (session.conditions().iter().map(|row| row.rule.clone()).collect::<Vec<_>>(), session.close())
+        };
+        // The first rule is met and the second is not: the row that is told is the second's, with its own shortfall.
+        let (asked, verdict) = judged(&["alice"]);
+        assert_eq!(asked, ["red", "blue"]);
+        assert_eq!((verdict.rule.as_deref(), verdict.decision), (Some("blue"), Decision::Deny));
+        let [row] = verdict.requirements.as_slice() else { panic!("{:?}", verdict.requirements) };
+        assert_eq!((row.rule.as_str(), row.met, row.evidence.as_ref()), ("blue", false, None));
+        assert_eq!((row.code.as_deref(), row.candidates.len()), (Some("condition-false"), 1));
+        assert!(row.detail.as_ref().unwrap().contains("bob"), "{row:?}");
+        // And the other way round.
+        let (_, verdict) = judged(&["bob"]);
+        let [row] = verdict.requirements.as_slice() else { panic!("{:?}", verdict.requirements) };
+        assert_eq!((row.rule.as_str(), row.met), ("red", false));
+        assert!(row.detail.as_ref().unwrap().contains("alice"), "{row:?}");
     }
 
     /// What comes first must not decide: neither the report before the VEX statement that excuses it, nor that the report
@@ -542,7 +630,9 @@ mod tests {
         let subject = subject();
         let judged = |order: &[usize]| {
             let mut session = Session::open(Believed::Bundle(&trust), &subject);
-            order.iter().for_each(|place| session.take(&events[*place]));
+            for place in order {
+                session.take(events[*place].clone());
+            }
             session.close()
         };
         assert_eq!(judged(&[0, 1, 2]).reason, "report-other-image");
@@ -557,5 +647,15 @@ mod tests {
                 assert_eq!((row.met, row.evidence.as_ref()), (true, Some(&report)), "{order:?}");
             }
         }
+        // Without room to hold the report nobody knows what the VEX statement would have excused.
+        let mut session = Session::open(Believed::Bundle(&trust), &subject);
+        session.take(events[0].clone());
+        assert!(matches!(session.take(events[2].clone()), Taken::Held(bytes) if bytes > 0));
+        let detail = "there is no room in memory".to_owned();
+        session.take(Event::Failed(FailedSource { kind: FailureKind::NoRoom, detail }));
+        assert_eq!(session.take(events[3].clone()), Taken::Done);
+        let verdict = session.close();
+        assert_eq!((verdict.reason.as_str(), verdict.exit_code()), ("evidence-unreachable", 2));
+        assert!(verdict.message.contains("no room in memory"), "{}", verdict.message);
     }
 }

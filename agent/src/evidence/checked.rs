@@ -56,14 +56,33 @@ pub enum ContentError {
 ///
 /// # Errors
 /// [`ContentError`]; nothing of the content is handed out then.
-pub fn read(mut source: impl Read, expected: Expected) -> Result<(Vec<u8>, Digest), ContentError> {
+pub fn read(source: impl Read, expected: Expected) -> Result<(Vec<u8>, Digest), ContentError> {
+    let most = expected.length.unwrap_or(expected.cap).min(expected.cap);
+    let mut content = Vec::with_capacity(usize::try_from(most).unwrap_or(FIRST_ROOM).min(FIRST_ROOM));
+    let digest = read_into(source, expected, &mut |part| {
+        content.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok((content, digest))
+}
+
+/// The same for content that goes elsewhere than into memory: every part goes to `take` as it comes. What `take` got is
+/// the promised content only once this has come back without an error.
+///
+/// # Errors
+/// [`ContentError`]; also what `take` answered.
+pub fn read_into(
+    mut source: impl Read,
+    expected: Expected,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Digest, ContentError> {
     if let Some(length) = expected.length
         && length > expected.cap
     {
         return Err(ContentError::TooLarge { cap: expected.cap });
     }
     let most = expected.length.unwrap_or(expected.cap);
-    let mut content = Vec::with_capacity(usize::try_from(most).unwrap_or(FIRST_ROOM).min(FIRST_ROOM));
+    let mut received = 0u64;
     let mut hasher = Sha256::new();
     let mut chunk = [0u8; 16 * 1024];
     loop {
@@ -74,7 +93,7 @@ pub fn read(mut source: impl Read, expected: Expected) -> Result<(Vec<u8>, Diges
             Err(error) => return Err(error.into()),
         };
         let part = chunk.get(..count).unwrap_or(&chunk);
-        let received = length(&content).saturating_add(length(part));
+        received = received.saturating_add(length(part));
         if received > most {
             return Err(match expected.length {
                 Some(promised) => ContentError::Length { promised, received: promised.saturating_add(1) },
@@ -82,17 +101,17 @@ pub fn read(mut source: impl Read, expected: Expected) -> Result<(Vec<u8>, Diges
             });
         }
         hasher.update(part);
-        content.extend_from_slice(part);
+        take(part)?;
     }
     if let Some(promised) = expected.length
-        && length(&content) != promised
+        && received != promised
     {
-        return Err(ContentError::Length { promised, received: length(&content) });
+        return Err(ContentError::Length { promised, received });
     }
     let found = Digest::from_sha256(hasher.finalize().into());
     match expected.digest {
         Some(expected) if expected != found => Err(ContentError::Digest { expected, found }),
-        _ => Ok((content, found)),
+        _ => Ok(found),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! What `oras copy -r --to-oci-layout` writes: `oci-layout`, `index.json`, and `blobs/sha256/<hex>`. Referrers are found
 //! by reading every manifest that `index.json` lists and taking its `subject`; legacy signatures and attestations by
-//! their tag in `org.opencontainers.image.ref.name`. The result of that scan is kept until `index.json` changes; the
-//! manifests and blobs of a verdict are read and hashed again each time.
+//! their tag in `org.opencontainers.image.ref.name`. The result of that scan is kept until `index.json` changes, and then
+//! only what is new in it is read; the manifests and blobs of a verdict are read and hashed again each time.
 //!
 //! A folder that is absent or has no `index.json` is an empty store. Files are opened by the hexadecimal digits of a
 //! [`Digest`], never by a name from a document, and only if they are regular files: a link out of the folder is not
@@ -137,6 +137,8 @@ struct Scan {
     entries: Vec<Listed>,
     /// Positions in `entries` of the referrers, by the digest that they refer to.
     referrers: HashMap<Digest, Vec<usize>>,
+    /// Positions in `entries` by tag: a name alone, or what stands behind the last colon of a full name.
+    tags: HashMap<String, Vec<usize>>,
     /// What is listed and cannot be used. It may have been evidence.
     broken: Vec<Rejected>,
 }
@@ -149,10 +151,13 @@ struct Listed {
     role: Role,
 }
 
+/// What is known of content by its digest, and cannot change.
+type Roles<'s> = HashMap<(Digest, u64, &'s str), Role>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// Its manifest has a `subject`.
-    Referrer,
+    /// Its manifest has a `subject`: this one, or one that cannot be read.
+    Referrer(Option<Digest>),
     /// Any other.
     Image,
 }
@@ -240,12 +245,13 @@ impl Layout {
         {
             return Ok(Arc::clone(scan));
         }
-        let scan = Arc::new(self.read_index(&path, deadline)?);
+        let before = kept.as_ref().map(|(_, scan)| scan.roles()).unwrap_or_default();
+        let scan = Arc::new(self.read_index(&path, &before, deadline)?);
         *kept = Some((stamp, Arc::clone(&scan)));
         Ok(scan)
     }
 
-    fn read_index(&self, path: &Path, deadline: Instant) -> Result<Scan, SourceError> {
+    fn read_index(&self, path: &Path, before: &Roles<'_>, deadline: Instant) -> Result<Scan, SourceError> {
         self.check_version()?;
         let index = |error| LayoutError::Index { path: path.to_owned(), error };
         let expected = Expected { cap: limits::MANIFEST_BYTES, length: None, digest: None };
@@ -263,12 +269,12 @@ impl Layout {
             if Instant::now() >= deadline {
                 return Err(SourceError::Deadline { source_name: self.source });
             }
-            self.scan_entry(entry, &mut scan);
+            self.scan_entry(entry, before, &mut scan);
         }
         Ok(scan)
     }
 
-    fn scan_entry(&self, entry: Entry, scan: &mut Scan) {
+    fn scan_entry(&self, entry: Entry, before: &Roles<'_>, scan: &mut Scan) {
         let descriptor = match entry {
             Ok(descriptor) => descriptor,
             Err(error) => {
@@ -276,8 +282,9 @@ impl Layout {
                 return;
             }
         };
-        let subject = match self.read_manifest(&descriptor) {
-            Ok(manifest) => manifest.document.subject,
+        let known = before.get(&(descriptor.digest, descriptor.size, descriptor.media_type.as_str()));
+        let role = match known.copied().map_or_else(|| self.role(&descriptor), Ok) {
+            Ok(role) => role,
             // Not a manifest at all: the layout may hold anything else, and that is not ours.
             Err(ItemError::Document(DocumentError::UnknownType(_))) => return,
             Err(reason) => {
@@ -286,18 +293,22 @@ impl Layout {
             }
         };
         let position = scan.entries.len();
-        let role = match subject {
-            None => Role::Image,
-            Some(subject) => {
-                if let Ok(subject) = subject {
-                    scan.referrers.entry(subject.digest).or_default().push(position);
-                }
-                Role::Referrer
-            }
-        };
+        if let Role::Referrer(Some(subject)) = role {
+            scan.referrers.entry(subject).or_default().push(position);
+        }
         let annotation = |key: &str| descriptor.annotations.map.get(key).cloned();
         let (name, containerd_name) = (annotation(REF_NAME), annotation(CONTAINERD_NAME));
+        if let Some(tag) = name.as_deref().map(|name| name.rsplit_once(':').map_or(name, |(_, tag)| tag)) {
+            scan.tags.entry(tag.to_owned()).or_default().push(position);
+        }
         scan.entries.push(Listed { descriptor, name, containerd_name, role });
+    }
+
+    fn role(&self, descriptor: &DescriptorBuf) -> Result<Role, ItemError> {
+        Ok(match self.read_manifest(descriptor)?.document.subject {
+            None => Role::Image,
+            Some(subject) => Role::Referrer(subject.ok().map(|subject| subject.digest)),
+        })
     }
 
     fn check_version(&self) -> Result<(), SourceError> {
@@ -415,7 +426,8 @@ impl EvidenceSource for Layout {
         }
         for suffix in suffixes {
             let tag = format!("{tag}{suffix}");
-            for listed in scan.entries.iter().filter(|listed| listed.is_tagged(&tag)) {
+            let positions = scan.tags.get(&tag).map(Vec::as_slice).unwrap_or_default();
+            for listed in positions.iter().filter_map(|position| scan.entries.get(*position)) {
                 if self.tagged(&listed.descriptor, &mut walk, question.deadline)? == Flow::Stop {
                     return Ok(walk.finish());
                 }
@@ -475,11 +487,12 @@ impl Layout {
     }
 }
 
-impl Listed {
-    /// Whether it has a tag: alone, or at the end of a full name.
-    fn is_tagged(&self, tag: &str) -> bool {
-        let Some(name) = self.name.as_deref() else { return false };
-        name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)
+impl Scan {
+    fn roles(&self) -> Roles<'_> {
+        let entries = self.entries.iter();
+        entries
+            .map(|Listed { descriptor: it, role, .. }| ((it.digest, it.size, it.media_type.as_str()), *role))
+            .collect()
     }
 }
 

@@ -13,9 +13,10 @@ use pullward_core::{buildkit, limits};
 use crate::evidence::document::{
     Annotations, DescriptorBuf, Document, Entry, List, MediaType, Overflow, Shape, shorten,
 };
+use crate::evidence::pad::Attachment;
 use crate::evidence::{
     Attached, Budget, Chain, Extent, Flow, Format, Found, Gathered, Hint, ItemError, Limit, Question,
-    Rejected, SIGNATURE_ANNOTATION, Source, SourceError, Wanted,
+    Rejected, SIGNATURE_ANNOTATION, Source, SourceError, Wanted, fallback_tag,
 };
 
 /// A manifest that was read and checked.
@@ -85,6 +86,8 @@ pub struct Walk<'a> {
     /// another entry: a wrong one must not hide the right one.
     tried: HashSet<(Digest, String, u64)>,
     fetched: usize,
+    /// Pieces of the manifest that is being read, for the pad.
+    pieces: Vec<Digest>,
     gathered: Gathered,
 }
 
@@ -105,6 +108,7 @@ impl<'a> Walk<'a> {
             seen: HashSet::new(),
             tried: HashSet::new(),
             fetched: 0,
+            pieces: Vec::new(),
             gathered: Gathered {
                 source,
                 extent: Extent::Whole,
@@ -186,9 +190,9 @@ impl<'a> Walk<'a> {
                 return Ok(Flow::Continue);
             }
         };
-        let index: Arc<[u8]> = image.bytes.into();
+        let index: Arc<[u8]> = image.bytes.clone().into();
         for descriptor in manifests.entries.iter().flatten().filter(|entry| wanted.contains(&entry.digest)) {
-            if self.statements(descriptor, &index)? == Flow::Stop {
+            if self.statements(descriptor, &index, &image)? == Flow::Stop {
                 return Ok(self.stop());
             }
         }
@@ -196,7 +200,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Hands over the statements of one attestation manifest.
-    fn statements(&mut self, descriptor: &DescriptorBuf, index: &Arc<[u8]>) -> Result<Flow, SourceError> {
+    fn statements(
+        &mut self,
+        descriptor: &DescriptorBuf,
+        index: &Arc<[u8]>,
+        image: &Manifest,
+    ) -> Result<Flow, SourceError> {
         self.spend(descriptor.size)?;
         let manifest = match self.content.manifest(descriptor, self.question.deadline) {
             Ok(manifest) => manifest,
@@ -212,14 +221,14 @@ impl<'a> Walk<'a> {
             return Err(self.limit(Limit::Evidence));
         }
         let chain = Chain { index: index.clone(), manifest: manifest.bytes.clone().into() };
+        let mut flow = Flow::Continue;
         for layer in layers.entries.iter().flatten() {
-            if layer.media_type == buildkit::MEDIA_TYPE_STATEMENT
-                && self.piece(&manifest, layer, Format::IndexStatement, Some(&chain))? == Flow::Stop
-            {
-                return Ok(Flow::Stop);
+            if layer.media_type == buildkit::MEDIA_TYPE_STATEMENT && flow == Flow::Continue {
+                flow = self.piece(&manifest, layer, Format::IndexStatement, Some(&chain))?;
             }
         }
-        Ok(Flow::Continue)
+        self.note_attached(&manifest, None, Some(image));
+        Ok(flow)
     }
 
     /// Lists something that could not be handed over.
@@ -324,7 +333,7 @@ impl<'a> Walk<'a> {
         if pieces.count() > limits::EVIDENCE_LAYERS {
             return Err(self.limit(Limit::Evidence));
         }
-        let mut evidence = false;
+        let (mut evidence, mut flow, mut tag) = (false, Flow::Continue, None);
         for layer in &layers.entries {
             let layer = match layer {
                 Ok(layer) => layer,
@@ -338,10 +347,13 @@ impl<'a> Walk<'a> {
             if format == Format::LegacyAttestation && self.question.wanted == Wanted::Signatures {
                 continue;
             }
-            if self.piece(manifest, layer, format, None)? == Flow::Stop {
-                return Ok(Flow::Stop);
+            tag = tag.or_else(|| binding.tag(format));
+            flow = self.piece(manifest, layer, format, None)?;
+            if flow == Flow::Stop {
+                break;
             }
         }
+        self.note_attached(manifest, tag, None);
         if !evidence {
             self.gathered.others.push(Attached {
                 manifest: manifest.digest,
@@ -349,7 +361,33 @@ impl<'a> Walk<'a> {
                 size: manifest.size,
             });
         }
-        Ok(Flow::Continue)
+        Ok(flow)
+    }
+
+    /// Notes what was handed over of a manifest on the pad, if there is one.
+    fn note_attached(&mut self, manifest: &Manifest, suffix: Option<&str>, image: Option<&Manifest>) {
+        let pieces = std::mem::take(&mut self.pieces);
+        let Some(pad) = self.budget.pad().filter(|_| !pieces.is_empty()) else { return };
+        let listed = image.unwrap_or(manifest);
+        let name = suffix.map(|suffix| format!("{}{suffix}", fallback_tag(self.question.subject)));
+        let mut parts = Vec::new();
+        if self.gathered.source != Source::Store {
+            for document in [Some(manifest), image].into_iter().flatten() {
+                pad.blob(&document.digest, &document.bytes);
+                parts.push(document.digest);
+            }
+            parts.extend(&pieces);
+        }
+        let attachment = Attachment {
+            source: self.gathered.source,
+            manifest: listed.digest,
+            media_type: listed.document.media_type.as_str().to_owned(),
+            size: listed.size,
+            name,
+            pieces,
+            content: Vec::new(),
+        };
+        pad.attach(attachment, &parts);
     }
 
     fn piece(
@@ -400,6 +438,12 @@ impl<'a> Walk<'a> {
             Err(FetchError::Source(error)) => return Err(error),
         };
         self.gathered.found = self.gathered.found.saturating_add(1);
+        if let Some(pad) = self.budget.pad() {
+            if self.gathered.source != Source::Store {
+                pad.blob(&layer.digest, &content);
+            }
+            self.pieces.push(layer.digest);
+        }
         let artifact_type = manifest.document.artifact_type.as_deref().unwrap_or(&layer.media_type);
         Ok((self.sink)(Found {
             format,
@@ -448,6 +492,17 @@ enum Binding {
     Subject,
     /// The tag that it stands behind.
     Tag,
+}
+
+impl Binding {
+    /// The end of the tag that a manifest with such a layer stands behind.
+    const fn tag(self, format: Format) -> Option<&'static str> {
+        match (self, format) {
+            (Self::Tag, Format::LegacySignature) => Some(".sig"),
+            (Self::Tag, Format::LegacyAttestation) => Some(".att"),
+            _ => None,
+        }
+    }
 }
 
 /// What a layer is. The manifest's artifact type speaks for all its layers, but only for bundles; a bundle behind a

@@ -67,7 +67,7 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// An answer whose body has not been read.
-pub(crate) type Answer = ureq::http::Response<Body>;
+pub(crate) type Answer = http::Response<Body>;
 
 impl Connections {
     pub(crate) fn new(ca_file: Option<PathBuf>, proxy: Option<Proxy>, no_proxy: Vec<String>) -> Self {

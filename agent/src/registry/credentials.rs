@@ -105,6 +105,13 @@ impl Credentials {
         Ok(out)
     }
 
+    /// One user of one host, as a normalised reference has it.
+    #[must_use]
+    pub fn of(host: &str, username: &str, password: &str) -> Self {
+        let basic = STANDARD.encode(format!("{username}:{password}"));
+        Self { basic: BTreeMap::from([(host.to_owned(), basic)]), ..Self::default() }
+    }
+
     /// These credentials, and for hosts that they do not know those of `other`.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {

@@ -7,6 +7,7 @@
 //!
 //! - [`address`]: who is asked, and which other address is the same party;
 //! - `authorize`: how a challenge is answered, once for all threads;
+//! - [`background`]: a fetch that outlives its verdict and goes on;
 //! - `challenge`: what a registry asks for with 401, and where credentials may go;
 //! - [`credentials`]: what a docker `config.json` has;
 //! - [`configured`]: a client from the configuration file;
@@ -28,6 +29,7 @@
 pub mod address;
 mod ahead;
 mod authorize;
+pub mod background;
 pub(crate) mod challenge;
 pub mod configured;
 pub(crate) mod connection;
@@ -40,6 +42,7 @@ pub mod source;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -55,7 +58,7 @@ use crate::registry::challenge::Challenge;
 use crate::registry::connection::{Answer, Connections, Exchange, remaining};
 use crate::registry::credentials::Credentials;
 pub use crate::registry::error::{Refusal, RegistryError};
-pub(crate) use crate::registry::received::{Received, content_type, header, read_body};
+pub(crate) use crate::registry::received::{Received, content_type, header, read_body, read_body_into};
 use crate::registry::received::{drain, header_of};
 
 /// The media types of manifests, as one `Accept` header; the same that [`crate::evidence::document::MediaType`] knows.
@@ -138,7 +141,7 @@ pub enum Which<'a> {
 
 /// A client. It is shared between threads; connections are kept and used again.
 pub struct Client {
-    connections: Connections,
+    connections: Arc<Connections>,
     plain_http: Vec<String>,
     tls: Vec<String>,
     credentials: Credentials,
@@ -166,13 +169,27 @@ impl Client {
             None => None,
         };
         Ok(Self {
-            connections: Connections::new(settings.ca_file, proxy, settings.no_proxy),
+            connections: Arc::new(Connections::new(settings.ca_file, proxy, settings.no_proxy)),
             plain_http: settings.plain_http,
             tls: settings.tls,
             credentials: settings.credentials,
             answers: Answers::default(),
             requests: AtomicU64::new(0),
         })
+    }
+
+    /// A client with these credentials before its own, for one verdict: connections are shared, and what answered a
+    /// challenge is not, so that nobody is let in by somebody else's password.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self {
+            connections: Arc::clone(&self.connections),
+            plain_http: self.plain_http.clone(),
+            tls: self.tls.clone(),
+            credentials: credentials.or(self.credentials.clone()),
+            answers: Answers::default(),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// How many HTTP requests were sent since the client was made, those for tokens, redirects and retries included.
@@ -251,12 +268,34 @@ impl Client {
         cap: u64,
         deadline: Instant,
     ) -> Result<Vec<u8>, RegistryError> {
+        let mut content = Vec::new();
+        self.blob_into(repository, digest, size, cap, deadline, &mut |part| {
+            content.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(content)
+    }
+
+    /// The same for a blob that goes elsewhere than into memory: every part goes to `take` as it comes, and is what was
+    /// asked for once this has come back without an error.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; also where `take` refuses a part.
+    pub(crate) fn blob_into(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        size: u64,
+        cap: u64,
+        deadline: Instant,
+        take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), RegistryError> {
         let address = repository.origin.at(format!("/v2/{}/blobs/{digest}", repository.path));
         if size > cap {
             return Err(RegistryError::TooLarge { url: address.to_string(), cap });
         }
         let answer = self.get(repository, address, "*/*", deadline)?;
-        Ok(read_body(answer, cap, Some(size), Some(*digest))?.0)
+        read_body_into(answer, cap, Some(size), Some(*digest), take).map(drop)
     }
 
     /// Sends one GET, follows redirects on the same origin, answers a challenge, retries what may pass. What comes back

@@ -55,6 +55,22 @@ pub(crate) fn read_body(
     length: Option<u64>,
     digest: Option<Digest>,
 ) -> Result<(Vec<u8>, Digest), RegistryError> {
+    let mut content = Vec::new();
+    let digest = read_body_into(received, cap, length, digest, &mut |part| {
+        content.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok((content, digest))
+}
+
+/// The same for a body that goes elsewhere than into memory; see [`checked::read_into`].
+pub(crate) fn read_body_into(
+    received: Received,
+    cap: u64,
+    length: Option<u64>,
+    digest: Option<Digest>,
+    take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+) -> Result<Digest, RegistryError> {
     let url = received.address.to_string();
     let stated = match header(&received, "content-length") {
         Some(text) => Some(text.parse::<u64>().map_err(|_| RegistryError::Unreachable {
@@ -70,7 +86,7 @@ pub(crate) fn read_body(
     }
     let expected = Expected { cap, length: length.or(stated), digest };
     let reader = received.answer.into_body().into_reader();
-    checked::read(reader, expected).map_err(|error| match error {
+    checked::read_into(reader, expected, take).map_err(|error| match error {
         ContentError::TooLarge { cap } => RegistryError::TooLarge { url, cap },
         ContentError::Length { promised, received } => RegistryError::Length { url, promised, received },
         ContentError::Digest { expected, found } => RegistryError::Digest { url, expected, found },

@@ -28,6 +28,7 @@ use crate::evidence::{
 };
 use crate::registry::address::next_link;
 use crate::registry::ahead::{Ahead, Tagged};
+use crate::registry::background::Spool;
 use crate::registry::{Client, Received, RegistryError, Repository, Which, content_type, read_body};
 
 /// A repository, asked through a client.
@@ -35,6 +36,8 @@ use crate::registry::{Client, Received, RegistryError, Repository, Which, conten
 pub struct RegistrySource<'a> {
     client: &'a Client,
     repository: Repository,
+    /// Where large blobs go besides into memory.
+    spool: Option<&'a Spool>,
 }
 
 impl<'a> RegistrySource<'a> {
@@ -43,7 +46,13 @@ impl<'a> RegistrySource<'a> {
     /// # Errors
     /// [`RegistryError`] for a host that cannot be asked.
     pub fn new(client: &'a Client, reference: &Reference) -> Result<Self, RegistryError> {
-        Ok(Self { client, repository: client.repository(reference)? })
+        Ok(Self { client, repository: client.repository(reference)?, spool: None })
+    }
+
+    /// The same source, whose large blobs go to disk while they come, so that nobody has to hold them.
+    #[must_use]
+    pub(super) fn spooled(self, spool: &'a Spool) -> Self {
+        Self { spool: Some(spool), ..self }
     }
 
     /// Reads the referrers of an image through the API, page by page. `None` where the registry has no such API.
@@ -196,7 +205,15 @@ impl Content for RegistrySource<'_> {
     }
 
     fn blob(&self, descriptor: &DescriptorBuf, cap: u64, deadline: Instant) -> Result<Vec<u8>, FetchError> {
-        self.client.blob(&self.repository, &descriptor.digest, descriptor.size, cap, deadline).map_err(split)
+        let DescriptorBuf { digest, size, .. } = descriptor;
+        let Some(spool) = self.spool.filter(|_| *size > limits::STAGE_FROM_BYTES) else {
+            return self.client.blob(&self.repository, digest, *size, cap, deadline).map_err(split);
+        };
+        let mut spooling = spool.begin();
+        self.client
+            .blob_into(&self.repository, digest, *size, cap, deadline, &mut |part| spooling.take(part))
+            .map_err(split)?;
+        Ok(spooling.finish(digest))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use pullward_core::limits;
 use pullward_proto::v1::admin_server::AdminServer;
+use pullward_proto::v1::cri_server::CriServer;
 use pullward_proto::v1::verifier_server::VerifierServer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -22,6 +23,7 @@ use tonic::transport::server::Connected;
 
 use crate::guard;
 use crate::server::admin::AdminService;
+use crate::server::cri::CriService;
 use crate::server::verifier::VerifierService;
 
 /// After an `accept` that failed: long enough not to spin, short enough to go unnoticed in a hook's 8 s.
@@ -58,12 +60,14 @@ impl Admission {
 
 /// The services of the verify socket.
 #[must_use]
-pub fn routes(service: VerifierService) -> Routes {
-    Routes::new(
-        VerifierServer::new(service)
-            .max_decoding_message_size(limits::REQUEST_BYTES)
-            .max_encoding_message_size(limits::RESPONSE_BYTES),
-    )
+pub fn routes(verifier: VerifierService, cri: CriService) -> Routes {
+    let verifier = VerifierServer::new(verifier)
+        .max_decoding_message_size(limits::REQUEST_BYTES)
+        .max_encoding_message_size(limits::RESPONSE_BYTES);
+    let cri = CriServer::new(cri)
+        .max_decoding_message_size(limits::REQUEST_BYTES)
+        .max_encoding_message_size(limits::RESPONSE_BYTES);
+    Routes::new(verifier).add_service(cri)
 }
 
 /// The services of the admin socket.

@@ -11,6 +11,9 @@ use pullward_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::wire::{self, Completeness};
@@ -21,15 +24,25 @@ use crate::verdict::Hook;
 pub struct AdminService {
     judgements: Arc<Judgements>,
     trust: Arc<TrustHolder>,
+    watch: Option<Arc<AgentWatch>>,
+    rejudging: Arc<Rejudging>,
     platform: String,
+    probe: Option<Arc<Probe>>,
     started: UnixTime,
 }
 
 impl AdminService {
-    /// Answers about `judgements` and `trust`; the agent's start is now.
+    /// Answers about `judgements`, `trust`, what `watch` has seen, `rejudging` and `probe`; the agent's start is now.
     #[must_use]
-    pub fn new(judgements: Arc<Judgements>, trust: Arc<TrustHolder>, platform: String) -> Self {
-        Self { judgements, trust, platform, started: now() }
+    pub fn new(
+        judgements: Arc<Judgements>,
+        trust: Arc<TrustHolder>,
+        watch: Option<Arc<AgentWatch>>,
+        rejudging: Arc<Rejudging>,
+        platform: String,
+        probe: Option<Arc<Probe>>,
+    ) -> Self {
+        Self { judgements, trust, watch, rejudging, platform, probe, started: now() }
     }
 }
 
@@ -55,6 +68,9 @@ impl Admin for AdminService {
             running: count(self.judgements.running()),
             waiting: count(self.judgements.waiting()),
             joined: tally.joined(),
+            inventory: self.watch.as_deref().map(wire::inventory_state),
+            probe: self.probe.as_deref().map(wire::probe_state),
+            rejudged: self.rejudging.progress().map(|progress| wire::rejudged(&progress)),
         }))
     }
 

@@ -29,6 +29,9 @@ pub enum Denial {
     /// The judge panicked.
     #[error("the agent failed on this image: please report it with the agent's journal")]
     Internal,
+    /// The agent's own probe asks for what must be refused.
+    #[error("this is the agent's own probe, which proves that refusals work")]
+    Probe,
     /// The request is not understood.
     #[error("{0}")]
     Request(#[from] crate::server::wire::RequestError),
@@ -43,6 +46,7 @@ impl Denial {
             Self::Overloaded => Reason::Overloaded,
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Internal => Reason::InternalError,
+            Self::Probe => Reason::ProbeRefused,
             Self::Request(error) => error.reason(),
         }
     }

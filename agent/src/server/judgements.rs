@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::decide::Question;
+use crate::decide::credentials::PullCredentials;
 use crate::server::denial::Denial;
 use crate::server::tally::Tally;
 use crate::server::trust::{Held, TrustHolder};
 use crate::server::{Judge, ServerLimits};
-use crate::verdict::{Decision, Verdict};
+use crate::verdict::{Decision, Hook, Verdict};
 
 /// How much longer whoever waits does than the judge may take: so that the judge's own reason is the one given.
 const GRACE: Duration = Duration::from_millis(250);
@@ -45,10 +46,11 @@ struct Key {
     media_type: Option<String>,
     platform: String,
     place: String,
+    credentials: Option<[u8; 32]>,
 }
 
 impl Key {
-    fn of(question: &Question, held: &Held) -> Self {
+    fn of(question: &Question, credentials: Option<&PullCredentials>, held: &Held) -> Self {
         Self {
             trust: held.trust.digest.to_string(),
             reference: question.reference.clone(),
@@ -56,6 +58,7 @@ impl Key {
             media_type: question.media_type.clone(),
             platform: question.platform.clone(),
             place: format!("{:?}", question.place),
+            credentials: credentials.map(PullCredentials::fingerprint),
         }
     }
 }
@@ -81,7 +84,22 @@ impl Judgements {
 
     /// The verdict on `question`, which arrived at `arrival`.
     pub async fn judge(self: &Arc<Self>, question: Question, arrival: Instant) -> Arc<Verdict> {
-        let verdict = self.shared(&question, arrival).await;
+        let verdict = self.shared(&question, None, arrival).await;
+        // The inventory asks of itself, again and again: it counts what is there, not how often it looked.
+        if question.place.hook != Hook::Inventory {
+            self.tally.count(&verdict);
+        }
+        verdict
+    }
+
+    /// The same for a pull that comes with credentials. Pulls by different users are judged apart.
+    pub async fn judge_pull(
+        self: &Arc<Self>,
+        question: Question,
+        credentials: PullCredentials,
+        arrival: Instant,
+    ) -> Arc<Verdict> {
+        let verdict = self.shared(&question, Some(&Arc::new(credentials)), arrival).await;
         self.tally.count(&verdict);
         verdict
     }
@@ -111,12 +129,17 @@ impl Judgements {
         self.admitted.load(Ordering::Relaxed).saturating_sub(self.running())
     }
 
-    async fn shared(self: &Arc<Self>, question: &Question, arrival: Instant) -> Arc<Verdict> {
+    async fn shared(
+        self: &Arc<Self>,
+        question: &Question,
+        credentials: Option<&Arc<PullCredentials>>,
+        arrival: Instant,
+    ) -> Arc<Verdict> {
         let Some(held) = self.trust.current() else {
             return denied(&Denial::NoTrust, question, None, arrival);
         };
         let deadline = arrival + self.deadline;
-        let mut flight = match self.join_or_start(question, &held, arrival, deadline) {
+        let mut flight = match self.join_or_start(question, credentials, &held, arrival, deadline) {
             Ok(flight) => flight,
             Err(denial) => return denied(&denial, question, Some(&held), arrival),
         };
@@ -136,11 +159,12 @@ impl Judgements {
     fn join_or_start(
         self: &Arc<Self>,
         question: &Question,
+        credentials: Option<&Arc<PullCredentials>>,
         held: &Arc<Held>,
         arrival: Instant,
         deadline: Instant,
     ) -> Result<watch::Receiver<Option<Arc<Verdict>>>, Denial> {
-        let key = Key::of(question, held);
+        let key = Key::of(question, credentials.map(Arc::as_ref), held);
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {
             self.tally.join();
@@ -150,7 +174,8 @@ impl Judgements {
         let (sender, receiver) = watch::channel(None);
         flights.insert(key.clone(), receiver.clone());
         drop(flights);
-        let landing = Landing { judgements: Arc::clone(self), key, sender, _room: room };
+        let credentials = credentials.cloned();
+        let landing = Landing { judgements: Arc::clone(self), key, credentials, sender, _room: room };
         self.admitted.fetch_add(1, Ordering::Relaxed);
         // A task of its own: it goes on where the one who asked first hangs up.
         tokio::spawn(landing.fly(question.clone(), Arc::clone(held), arrival, deadline));
@@ -162,6 +187,7 @@ impl Judgements {
 struct Landing {
     judgements: Arc<Judgements>,
     key: Key,
+    credentials: Option<Arc<PullCredentials>>,
     sender: watch::Sender<Option<Arc<Verdict>>>,
     _room: OwnedSemaphorePermit,
 }
@@ -189,10 +215,14 @@ impl Landing {
     ) -> Arc<Verdict> {
         let judge = Arc::clone(&self.judgements.judge);
         let (asked, by) = (question.clone(), Arc::clone(&held));
+        let credentials = self.credentials.clone();
         self.judgements.running.fetch_add(1, Ordering::Relaxed);
         let judged = tokio::task::spawn_blocking(move || {
             let _until_done = worker;
-            judge.judge(&by.trust, &asked, deadline)
+            match &credentials {
+                Some(credentials) => judge.judge_pull(&by.trust, &asked, credentials, deadline),
+                None => judge.judge(&by.trust, &asked, deadline),
+            }
         })
         .await;
         self.judgements.running.fetch_sub(1, Ordering::Relaxed);
@@ -229,6 +259,10 @@ fn denied(denial: &Denial, question: &Question, held: Option<&Held>, arrival: In
 
 /// One line for each verdict. Everything in it that came from outside is escaped (T-98).
 fn log(verdict: &Verdict) {
+    // The inventory says what has changed.
+    if verdict.place.hook == Hook::Inventory {
+        return;
+    }
     let shown = |text: &str| crate::verdict::printable(text, crate::verdict::ONE_LINE_MAX);
     let decision = match verdict.decision {
         Decision::Allow => "allow",
@@ -388,12 +422,12 @@ pub(crate) mod tests {
         let count = variants.len();
         let keys: std::collections::HashSet<_> = variants
             .iter()
-            .map(|question| super::Key::of(question, &fixture.trust.current().unwrap()))
+            .map(|question| super::Key::of(question, None, &fixture.trust.current().unwrap()))
             .collect();
         assert_eq!(keys.len(), count);
-        let before = super::Key::of(&variants[0], &fixture.trust.current().unwrap());
+        let before = super::Key::of(&variants[0], None, &fixture.trust.current().unwrap());
         fixture.trust.reload().unwrap();
-        assert_ne!(super::Key::of(&variants[0], &fixture.trust.current().unwrap()), before);
+        assert_ne!(super::Key::of(&variants[0], None, &fixture.trust.current().unwrap()), before);
     }
 
     #[tokio::test]

@@ -177,6 +177,30 @@ pub fn activated(verify: &Path, admin: &Path) -> Result<Option<(Listening, Liste
     }
 }
 
+/// Takes over the one socket that systemd made for a program with one. `None`: it made none.
+///
+/// # Errors
+/// [`ListenError::Activation`] where it made another or several, and every error of the checks.
+pub fn activated_one(wanted: &Path, purpose: Purpose) -> Result<Option<Listening>, ListenError> {
+    let odd = |what: &str| ListenError::Activation(what.to_owned());
+    let mut handed = ListenFd::from_env();
+    match handed.len() {
+        0 => return Ok(None),
+        1 => {}
+        _ => return Err(odd("several sockets")),
+    }
+    let listener = handed
+        .take_unix_listener(0)
+        .map_err(|_| odd("something that is no listening unix socket"))?
+        .ok_or_else(|| odd("no socket"))?;
+    let address = listener.local_addr().map_err(|error| system(wanted, &error))?;
+    match address.as_pathname() {
+        Some(path) if path == wanted => checked(listener, path, purpose, None).map(Some),
+        Some(path) => Err(odd(&path.to_string_lossy())),
+        None => Err(odd("a socket without a path")),
+    }
+}
+
 /// Makes `path` with `mode` if it is absent; the folder above it must exist.
 ///
 /// # Errors

@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod cri;
 pub mod denial;
 pub mod judgements;
 pub mod listen;
@@ -29,8 +30,13 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::decide::Question;
+use crate::decide::credentials::PullCredentials;
+use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
+use crate::rejudge::Rejudging;
 use crate::server::accept::Admission;
 use crate::server::admin::AdminService;
+use crate::server::cri::CriService;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::verifier::VerifierService;
@@ -42,6 +48,18 @@ pub trait Judge: Send + Sync + 'static {
     /// Judges `question` by `trust` and nothing else. Returns by `deadline`; what could not be found out by then
     /// is a denial. A panic is one as well.
     fn judge(&self, trust: &InstalledTrust, question: &Question, deadline: Instant) -> Verdict;
+
+    /// The same for a pull that comes with credentials, which may be shown to the registry in the question's name for
+    /// this verdict and are forgotten with it. Whoever asks no registry needs none.
+    fn judge_pull(
+        &self,
+        trust: &InstalledTrust,
+        question: &Question,
+        _credentials: &PullCredentials,
+        deadline: Instant,
+    ) -> Verdict {
+        self.judge(trust, question, deadline)
+    }
 }
 
 /// How much the server takes on at a time.
@@ -83,6 +101,12 @@ pub struct Server {
     pub judgements: Arc<Judgements>,
     /// The trust bundle in use.
     pub trust: Arc<TrustHolder>,
+    /// What the inventory has seen, where there is one.
+    pub watch: Option<Arc<AgentWatch>>,
+    /// The live proof, where it is made.
+    pub probe: Option<Arc<Probe>>,
+    /// Judges again what was let in under an older bundle.
+    pub rejudging: Arc<Rejudging>,
     /// How much at a time.
     pub limits: ServerLimits,
 }
@@ -103,13 +127,23 @@ impl Server {
         let verify = accept::serve(
             self.verify,
             Admission::verify(self.group, self.limits.connections),
-            accept::routes(VerifierService::new(Arc::clone(&self.judgements), platform.clone())),
+            accept::routes(
+                VerifierService::new(Arc::clone(&self.judgements), platform.clone()),
+                CriService::new(Arc::clone(&self.judgements), platform.clone()),
+            ),
             stopped.clone(),
         );
         let admin = accept::serve(
             self.admin,
             Admission::admin(),
-            accept::admin_routes(AdminService::new(self.judgements, self.trust, platform)),
+            accept::admin_routes(AdminService::new(
+                self.judgements,
+                self.trust,
+                self.watch,
+                self.rejudging,
+                platform,
+                self.probe,
+            )),
             stopped,
         );
         let both = tokio::spawn(async move { tokio::join!(verify, admin) });

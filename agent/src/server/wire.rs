@@ -5,10 +5,13 @@ use pullward_core::oci::{Digest, DigestError, MEDIA_TYPE_DESCRIPTOR};
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
 use pullward_proto::PROTOCOL;
-use pullward_proto::v1::{self, JudgeRequest, JudgeResponse, TrustState};
+use pullward_proto::v1::{self, InventoryState, JudgeRequest, JudgeResponse, TrustState};
 
 use crate::decide::Question;
 use crate::hook::descriptor::{Descriptor, DescriptorError};
+use crate::inventory::watch::AgentWatch;
+use crate::probe::Probe;
+use crate::rejudge::{Lapse, Progress, Stage};
 use crate::server::trust::{Failed, Held};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Decision, Hook, ONE_LINE_MAX, Place, Verdict};
@@ -111,6 +114,18 @@ pub fn question(
     Ok(asked)
 }
 
+/// What the probe has shown, as the admin socket tells it.
+#[must_use]
+pub fn probe_state(probe: &Probe) -> v1::ProbeState {
+    let shown = probe.shown();
+    v1::ProbeState {
+        outcome: shown.outcome.name().to_owned(),
+        time: shown.time.0,
+        interval: probe.interval.as_secs(),
+        message: shown.message,
+    }
+}
+
 /// A verdict as the verify socket answers it.
 #[must_use]
 pub fn response(verdict: &Verdict) -> JudgeResponse {
@@ -152,6 +167,30 @@ pub fn reload_failure(failed: &Failed) -> v1::ReloadFailure {
     }
 }
 
+/// What became of images that were let in under an older bundle, as the admin socket shows it.
+#[must_use]
+pub fn rejudged(progress: &Progress) -> v1::Rejudged {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let listed = progress.listed.iter().map(|lapsed| v1::Lapsed {
+        reference: lapsed.reference.clone(),
+        digest: lapsed.digest.to_string(),
+        reason: lapsed.reason.clone(),
+        message: crate::verdict::printable(&lapsed.message, ONE_LINE_MAX),
+        unproven: lapsed.why == Lapse::Unproven,
+    });
+    v1::Rejudged {
+        version: progress.version,
+        digest: progress.trust.to_string(),
+        started: progress.started.0,
+        over: progress.stage == Stage::Over,
+        total: count(progress.total),
+        renewed: count(progress.renewed),
+        refused: count(progress.refused),
+        unproven: count(progress.unproven),
+        listed: listed.collect(),
+    }
+}
+
 /// When a trust bundle was issued.
 pub(crate) fn issued(trust: &InstalledTrust) -> UnixTime {
     UnixTime(trust.issued)
@@ -160,6 +199,30 @@ pub(crate) fn issued(trust: &InstalledTrust) -> UnixTime {
 /// When a trust bundle expires.
 pub(crate) fn expires(trust: &InstalledTrust) -> UnixTime {
     UnixTime(trust.expires)
+}
+
+/// What the inventory has seen, on the wire.
+#[must_use]
+pub fn inventory_state(watch: &AgentWatch) -> InventoryState {
+    let (link, counts) = (watch.link(), watch.survey.stock.counts());
+    InventoryState {
+        connected: link.connected,
+        trouble: link.trouble.unwrap_or_default(),
+        connections: link.connections,
+        events: link.events,
+        lists: link.lists,
+        images: counts.images,
+        allowed: counts.allowed,
+        audited: counts.audited,
+        denied: counts.denied,
+        undecided: counts.undecided,
+        unverifiable: counts.unverifiable,
+        evidence: counts.evidence,
+        running: counts.running,
+        running_unverified: counts.running_unverified,
+        removed: watch.survey.acts.removed(),
+        stopped: watch.survey.acts.stopped(),
+    }
 }
 
 #[cfg(test)]

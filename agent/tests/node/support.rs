@@ -9,9 +9,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pullward::cli::agent::Parts;
 use pullward::config::Config;
+use pullward::decide::Engine;
 use pullward::decide::Question;
+use pullward::evidence::store::Store;
+use pullward::evidence::store::keeper::Keeper;
 use pullward::policy::{Policy, Source};
+use pullward::receipt::store::Receipts;
+use pullward::rejudge::Rejudging;
 use pullward::server::Judge;
 use pullward::server::denial::Denial;
 use pullward::server::trust::{TrustFailure, TrustSource};
@@ -212,7 +218,11 @@ pub(crate) fn daemon() {
     let config = Config::load(&config).unwrap();
     pullward::log::start(config.log.format, config.log.level);
     let source = Box::new(Signed(config.clone()));
-    let served = pullward::service::run(&config, Arc::new(ByName { gate }), source);
+    let keeper = Keeper::new(Store::of(&config.store));
+    let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
+    let rejudging = Rejudging::new(Engine::default(), receipts, pullward::service::platform());
+    let parts = Parts { judge: Arc::new(ByName { gate }), trust: source, keeper, rejudging };
+    let served = pullward::service::run(&config, parts);
     if let Err(error) = served {
         eprintln!("not started: {error}");
         std::process::exit(2);

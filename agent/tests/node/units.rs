@@ -33,6 +33,18 @@ fn the_sockets_are_the_configurations_with_the_agents_modes() {
 }
 
 #[test]
+fn the_proxy_has_roots_socket_of_its_own_and_no_network() {
+    let socket = unit("pullward-cri.socket");
+    assert_eq!(value(&socket, "ListenStream"), ["/run/pullward/cri.sock"]);
+    assert_eq!(value(&socket, "SocketMode"), ["0600"]);
+    assert_eq!(value(&socket, "Service"), ["pullward-cri.service"]);
+    let service = unit("pullward-cri.service");
+    assert_eq!(value(&service, "RestrictAddressFamilies"), ["AF_UNIX"]);
+    assert_eq!(value(&service, "PrivateNetwork"), ["yes"]);
+    assert_eq!(Config::default().cri.socket, None);
+}
+
+#[test]
 fn the_service_outwaits_the_agents_own_drain() {
     let unit = unit("pullward.service");
     let seconds: u64 = value(&unit, "TimeoutStopSec")[0].strip_suffix('s').unwrap().parse().unwrap();
@@ -49,13 +61,15 @@ fn the_example_is_what_setup_prints() {
 #[test]
 fn the_exposure_is_at_most_two() {
     // Where there is no systemd there is nothing to measure it with; CI has it.
-    let measured = Command::new("systemd-analyze")
-        .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
-        .arg(units().join("pullward.service"))
-        .output();
-    if let Ok(output) = measured {
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(text.contains("Overall exposure level"), "{text}");
+    for service in ["pullward.service", "pullward-cri.service"] {
+        let measured = Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
+            .arg(units().join(service))
+            .output();
+        if let Ok(output) = measured {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+            assert!(text.contains("Overall exposure level"), "{text}");
+        }
     }
 }

@@ -4,9 +4,10 @@
 //! bit each, and for the others why the most telling attestation fell short.
 
 use super::candidate::rank;
-use super::clerk::{Clerk, Condition, ConditionAnswer};
+use super::clerk::{Clerk, Condition, ConditionAnswer, RequirementOf};
 use super::signers;
 use crate::limits;
+use crate::oci::Digest;
 use crate::predicate::{Attestation, Context, Unmet, vex};
 use crate::time::UnixTime;
 use crate::trust::{Coverage, Requirement, Rule, Signers, TrustBundle, TrustError};
@@ -42,6 +43,8 @@ pub(super) enum Weighed {
 pub(super) struct Offered<'s> {
     pub(super) attestation: Attestation<'s>,
     pub(super) statement: &'s [u8],
+    /// The digest of the piece of evidence.
+    pub(super) source: Digest,
     pub(super) voucher: Voucher<'s>,
 }
 
@@ -121,7 +124,8 @@ impl<'a> Asked<'a> {
             if !requirement.asks_for(offered.attestation.predicate_type).unwrap_or(false) {
                 continue;
             }
-            match weigh_one(&requirement, offered, scales, vex, clerk) {
+            let asked = RequirementOf { rule: rule.name(), place };
+            match weigh_one(&requirement, asked, offered, scales, vex, clerk) {
                 Ok(()) => {
                     match offered.voucher {
                         Voucher::Index if open.is_some() => self.by_index |= bit(place),
@@ -130,7 +134,7 @@ impl<'a> Asked<'a> {
                     }
                     *open = None;
                     weighed = Weighed::Met;
-                    clerk.met(place);
+                    clerk.met(asked);
                 }
                 Err(unmet) => {
                     if let Some(known) = open
@@ -141,7 +145,7 @@ impl<'a> Asked<'a> {
                     if weighed == Weighed::NotAsked {
                         weighed = Weighed::Unmet(unmet.reason);
                     }
-                    clerk.unmet(place, &unmet);
+                    clerk.unmet(asked, &unmet);
                 }
             }
         }
@@ -232,6 +236,7 @@ impl Scales<'_, '_> {
 
 fn weigh_one<'a, 's>(
     requirement: &Requirement<'a>,
+    asked: RequirementOf<'_>,
     offered: &Offered<'s>,
     scales: &Scales<'a, '_>,
     vex: &VexClaims<'a>,
@@ -250,7 +255,13 @@ fn weigh_one<'a, 's>(
     requirement.judge(&offered.attestation, &scales.context, scales.allowed_at, &excused)?;
     let text = requirement.condition().map_err(|_| Unmet::because(Reason::TrustInvalid))?;
     let Some(text) = text else { return Ok(()) };
-    let condition = Condition { text, statement: offered.statement, time: scales.context.time };
+    let condition = Condition {
+        asked,
+        evidence: offered.source,
+        text,
+        statement: offered.statement,
+        time: scales.context.time,
+    };
     let reason = match clerk.condition(&condition) {
         ConditionAnswer::True => return Ok(()),
         ConditionAnswer::False => Reason::ConditionFalse,

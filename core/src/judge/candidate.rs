@@ -286,6 +286,7 @@ pub(super) fn rank(reason: Reason) -> u8 {
         | Reason::ProvenanceContradiction
         | Reason::PackageDenied
         | Reason::LicenseDenied
+        | Reason::PackagesMissing
         | Reason::ConditionFalse
         | Reason::ConditionError
         | Reason::ConditionLimit

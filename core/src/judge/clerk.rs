@@ -3,6 +3,7 @@
 //! A clerk cannot allow anything by itself: a condition that it answers is one among those that a requirement has, and
 //! everything else it is only told.
 
+use crate::oci::Digest;
 use crate::predicate::{Attestation, Unmet};
 use crate::time::UnixTime;
 use crate::trust::ConditionText;
@@ -16,11 +17,20 @@ pub trait Clerk {
     /// A statement verified: what it says may be shown.
     fn statement(&mut self, noted: &Noted<'_>);
 
-    /// A statement does not meet a requirement, the rule's `place`th from 0.
-    fn unmet(&mut self, place: usize, unmet: &Unmet<'_>);
+    /// A statement does not meet a requirement.
+    fn unmet(&mut self, asked: RequirementOf<'_>, unmet: &Unmet<'_>);
 
-    /// A statement meets a requirement, the rule's `place`th from 0.
-    fn met(&mut self, place: usize);
+    /// A statement meets a requirement.
+    fn met(&mut self, asked: RequirementOf<'_>);
+}
+
+/// Which requirement: several rules may decide where the pod's namespace is unknown, and each has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequirementOf<'r> {
+    /// The rule's name, which no other rule of the bundle has.
+    pub rule: &'r str,
+    /// The requirement's place in the rule, from 0.
+    pub place: usize,
 }
 
 /// A verified statement for people.
@@ -46,6 +56,10 @@ pub enum Vouched<'s> {
 /// A condition and what it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition<'s> {
+    /// The requirement that it belongs to.
+    pub asked: RequirementOf<'s>,
+    /// The digest of the piece of evidence that holds the statement.
+    pub evidence: Digest,
     /// The expression and its engine.
     pub text: ConditionText<'s>,
     /// The whole statement, as it was signed.
@@ -82,7 +96,7 @@ impl Clerk for NoClerk {
 
     fn statement(&mut self, _: &Noted<'_>) {}
 
-    fn unmet(&mut self, _: usize, _: &Unmet<'_>) {}
+    fn unmet(&mut self, _: RequirementOf<'_>, _: &Unmet<'_>) {}
 
-    fn met(&mut self, _: usize) {}
+    fn met(&mut self, _: RequirementOf<'_>) {}
 }

@@ -169,6 +169,13 @@ impl<'a> Requirement<'a> {
         self.coverage
     }
 
+    /// Whether the same attestation can meet it today and not tomorrow, under the same bundle and a receipt: an age that
+    /// is asked for each time, or a condition, which may look at the clock.
+    #[must_use]
+    pub fn depends_on_time(&self) -> bool {
+        self.max_age.is_some() && self.max_age_at == AgeAt::Always || !self.condition.is_null()
+    }
+
     /// The condition that the core cannot evaluate itself.
     ///
     /// # Errors

@@ -176,6 +176,12 @@ impl<'a> Rule<'a> {
         }
     }
 
+    /// Whether it governs listed digests only.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.digests.is_some()
+    }
+
     /// The rule's name.
     #[must_use]
     pub fn name(&self) -> &'a str {

@@ -18,7 +18,7 @@ impl Image {
         Self { content: name.to_owned(), program: None }
     }
 
-    /// An image that also holds a static busybox as `/bin/sh` and can be run.
+    /// An image that also holds a static busybox as `/bin/sh` and `/bin/sleep` and can be run.
     ///
     /// # Errors
     /// [`Error::Absent`] when the peers have no busybox.
@@ -33,8 +33,11 @@ impl Image {
             .map_err(unexpected)?;
         if let Some(program) = &self.program {
             let bytes = std::fs::read(program).map_err(Error::io(program))?;
-            tar.append_data(&mut entry(bytes.len(), 0o755), "bin/sh", bytes.as_slice())
-                .map_err(unexpected)?;
+            // busybox is what it is called by.
+            for name in ["bin/sh", "bin/sleep"] {
+                tar.append_data(&mut entry(bytes.len(), 0o755), name, bytes.as_slice())
+                    .map_err(unexpected)?;
+            }
         }
         tar.into_inner().map_err(unexpected)
     }

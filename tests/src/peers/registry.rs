@@ -270,7 +270,7 @@ impl Registry {
         path: &str,
         media_type: Option<&str>,
         body: &[u8],
-    ) -> Result<(Vec<u8>, ureq::http::HeaderMap), Error> {
+    ) -> Result<(Vec<u8>, http::HeaderMap), Error> {
         let url = format!("{}/v2/{path}", self.address());
         let failed = |answer: String| Error::Http { method: method.to_string(), url: url.clone(), answer };
         let mut request = Request::builder().method(method.clone()).uri(&url).header("accept", ACCEPT);

@@ -323,6 +323,8 @@ impl Attest<'_, '_> {
         let cyclonedx = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"event-stream","version":"3.3.6","purl":"pkg:npm/event-stream@3.3.6","licenses":[{"license":{"id":"AGPL-3.0-only"}}]}]}"#;
         let spdx = self.signed(&self.m.release, SPDX, spdx)?;
         let cyclonedx = self.signed(&self.m.release, CYCLONEDX, cyclonedx)?;
+        let empty = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"app"}},"components":[]}"#;
+        let empty = self.signed(&self.m.release, CYCLONEDX, empty)?;
         let no_list = self.signed(&self.m.release, SPDX, r#"{"spdxVersion":"SPDX-2.3"}"#)?;
         let case = |name, verdict, kind, packages: &str, piece: &Piece| {
             self.case(name, verdict, &Asks { kind, packages, ..Asks::default() }.text(), &[piece])
@@ -337,6 +339,7 @@ impl Attest<'_, '_> {
             case("package-denied-by-purl", "deny package-denied app", CYCLONEDX, stream, &cyclonedx),
             case("licence-that-is-not-denied", "allow signed app", SPDX, agpl, &spdx),
             case("licence-denied", "deny license-denied app", CYCLONEDX, agpl, &cyclonedx),
+            case("list-of-no-packages", "deny packages-missing app", CYCLONEDX, stream, &empty),
             case("list-of-packages-that-is-none", malformed, SPDX, log4j, &no_list),
         ])
     }

@@ -31,7 +31,7 @@ use pullward_golden::writer::{Row, RowTrust, write};
 use pullward_tests::{Error, Peers, Registry, Workspace, ran};
 
 /// What the core can say. The other reasons are the agent's: no source, no socket, no time, no trust bundle.
-const REASONS_OF_CORE: [Reason; 58] = [
+const REASONS_OF_CORE: [Reason; 59] = [
     Reason::Signed,
     Reason::AllowedByRule,
     Reason::DeniedByRule,
@@ -90,6 +90,7 @@ const REASONS_OF_CORE: [Reason; 58] = [
     Reason::ConditionEngineAbsent,
     Reason::PackageDenied,
     Reason::LicenseDenied,
+    Reason::PackagesMissing,
 ];
 
 #[test]

@@ -9,7 +9,7 @@
 use core::cell::Cell;
 
 use super::purl::{Purl, Written};
-use super::{Ask, Document, Package, licenses};
+use super::{Ask, Document, Package, Place, licenses};
 use crate::glob;
 use crate::json::{self, Text, UnknownKeys, Value};
 use crate::limits;
@@ -53,13 +53,17 @@ impl<'a> Denied<'a> {
     ///
     /// # Errors
     /// [`Reason::PackageDenied`] and [`Reason::LicenseDenied`] with the first package that is, in the order of the
-    /// document; [`Reason::PredicateMalformed`] and [`Reason::PayloadAmbiguous`] for what cannot be read.
+    /// document; [`Reason::PackagesMissing`] where it lists none: that nobody looked into the image is no reason to let it
+    /// in; [`Reason::PredicateMalformed`] and [`Reason::PayloadAmbiguous`] for what cannot be read.
     pub fn judge<'s>(&self, attestation: &Attestation<'s>, _: &Context<'_>) -> Result<(), Unmet<'s>> {
         let document = Document::open(attestation)?;
         let packages = Table::of(self.packages, |item| Entry::read(item)?.key()).map_err(fault)?;
         let licenses = LicenseList::of(self.licenses, &document)?;
         let ask = if licenses.is_empty() { Ask::Packages } else { Ask::Licenses };
+        let mut listed = false;
         document.each(ask, &mut |package| {
+            // What a document describes is the image, and not what is in it.
+            listed |= package.place == Place::Listed;
             check_named(package)?;
             if !packages.is_empty() && is_package_denied(package, &packages)? {
                 return Err(denied(package, None));
@@ -74,7 +78,8 @@ impl<'a> Denied<'a> {
             }
             packages.check_cost()?;
             licenses.table.check_cost()
-        })
+        })?;
+        if listed { Ok(()) } else { Err(Unmet::because(Reason::PackagesMissing)) }
     }
 }
 

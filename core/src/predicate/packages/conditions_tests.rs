@@ -385,3 +385,38 @@ fn comparisons_are_bounded() {
         assert_eq!(judge(&deny(&entries.join(",")), &components(10_000)), Ok(()), "{pattern}");
     }
 }
+
+/// Promise 5: nothing is met by the absence of something.
+#[test]
+fn a_list_of_no_packages_is_not_passed() {
+    let missing = Err("packages-missing: ".to_string());
+    let image = |inner: &str| {
+        format!(
+            r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","components":[],
+                "metadata":{{"component":{{"name":"image","components":[{inner}]}}}}}}"#
+        )
+    };
+    for asked in [deny(r#"{"name":"x","version":null}"#), licenses(r#""GPL*""#)] {
+        for document in [
+            spdx(r#""packages":[]"#),
+            spdx3(r#"{"type":"software_File","name":"y"}"#),
+            cyclonedx(""),
+            image(""),
+        ] {
+            assert_eq!(judge(&asked, &document), missing, "{document}");
+        }
+        for document in [
+            spdx(r#""packages":[{"name":"y"}]"#),
+            spdx3(r#"{"type":"software_Package","spdxId":"https://x/y","name":"y"}"#),
+            cyclonedx(r#"{"name":"y"}"#),
+            image(r#"{"name":"y"}"#),
+        ] {
+            assert_eq!(judge(&asked, &document), Ok(()), "{document}");
+        }
+    }
+    // What is denied is told first.
+    assert!(
+        judge(&deny(r#"{"name":"image","version":null}"#), &image(""))
+            .is_err_and(|words| words.starts_with("package-denied"))
+    );
+}
