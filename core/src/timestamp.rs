@@ -247,7 +247,10 @@ impl<'t> Token<'t> {
             (identifier, _) => signature_algorithm(identifier).ok_or(Error::Algorithm)?,
         };
         let agrees = match algorithm {
-            SignatureAlgorithm::Ecdsa(of) | SignatureAlgorithm::RsaPkcs1(of) => of == hash,
+            SignatureAlgorithm::Ecdsa(of)
+            | SignatureAlgorithm::RsaPkcs1(of)
+            // RFC 4056 section 3: the digest algorithm is the hash of the parameters.
+            | SignatureAlgorithm::RsaPss(of) => of == hash,
             // RFC 8419 section 3: SHA-512 is the digest algorithm that goes with Ed25519.
             SignatureAlgorithm::Ed25519 => hash == HashAlgorithm::Sha512,
         };
