@@ -23,6 +23,7 @@ mod attestations;
 mod buildkit;
 mod doctor;
 mod faults;
+mod flavours;
 mod floods;
 mod formats;
 mod inventory;
