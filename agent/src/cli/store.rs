@@ -25,14 +25,14 @@ pub struct StoreArgs {
 enum StoreCommand {
     /// What the store lists, and who put it there.
     List(On),
-    /// Removes what is over: evidence that no verdict has used for [store] retain, and what was fetched and never used.
+    /// Removes what is over: evidence that no verdict has used for the configured `retain`, and what was fetched and never used.
     Gc {
         #[command(flatten)]
         on: On,
         /// Only say what would go.
         #[arg(long)]
         dry_run: bool,
-        /// Also remove what operators put there, once its file is older than [store] retain.
+        /// Also remove what operators put there, once its file is older than that.
         #[arg(long)]
         operators: bool,
     },
