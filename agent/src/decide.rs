@@ -549,8 +549,9 @@ impl Engine {
         subject.allowed_at =
             receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
         let believed = Believed::Bundle(trust);
-        // A person who asks has pulled nothing.
-        if question.place.hook == Hook::Cli {
+        // A person who asks has pulled nothing, and what the inventory finds may have come by any way: a receipt for it
+        // would let start what was only given a name.
+        if matches!(question.place.hook, Hook::Cli | Hook::Inventory) {
             return self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
         }
         let verdict = self.judge_and_keep(believed, &subject, deadline);

@@ -444,7 +444,8 @@ impl<'a> Session<'a> {
 /// the node (`ctr images tag`). It counts for digests that the rule lists, and for what was pulled under it.
 fn when_started<'a>(subject: &Subject, decision: CoreDecision<'a>) -> CoreDecision<'a> {
     let unpinned = decision.rule.is_some_and(|rule| !rule.is_pinned());
-    let starts = subject.place.hook == Hook::CriCreate && subject.allowed_at.is_none();
+    let held = matches!(subject.place.hook, Hook::CriCreate | Hook::Inventory);
+    let starts = held && subject.allowed_at.is_none();
     if starts && unpinned && decision.ruling == Ruling::Allow && decision.reason == Reason::AllowedByRule {
         return CoreDecision { ruling: Ruling::Deny, reason: Reason::AllowUnpinned, ..decision };
     }

@@ -93,7 +93,8 @@ impl Admin for AdminService {
     async fn judge(&self, request: Request<JudgeRequest>) -> Result<Response<JudgeResponse>, Status> {
         let arrival = Instant::now();
         let request = request.into_inner();
-        let (completeness, hook) = (Completeness::Person, Hook::Cli);
+        let (completeness, hook) =
+            (Completeness::Person, if request.held { Hook::Inventory } else { Hook::Cli });
         let verdict =
             verifier::judge(&self.judgements, &request, completeness, hook, &self.platform, arrival).await;
         let verdict_json =

@@ -244,6 +244,7 @@ mod tests {
             digest: digest.to_string(),
             stdin_media_type: "application/vnd.oci.descriptor.v1+json".into(),
             descriptor: format!(r#"{{"mediaType":"m","digest":"{digest}","size":1}}"#).into_bytes(),
+            held: false,
         }
     }
 

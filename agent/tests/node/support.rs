@@ -358,6 +358,7 @@ pub(crate) fn request(name: &str) -> JudgeRequest {
         descriptor: descriptor(&digest),
         digest,
         stdin_media_type: DESCRIPTOR_TYPE.into(),
+        held: false,
     }
 }
 
