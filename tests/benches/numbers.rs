@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pullward::decide::{Believed, ConfiguredSource, Engine, Question, Unrecorded, wall_clock};
-use pullward::registry::{Client, Settings};
+use pullward::registry::{Client, Settings as RegistrySettings};
 use pullward::verdict::{Decision, Hook, Place};
 use pullward_core::judge::{Judge, Question as CoreQuestion, Trust};
 use pullward_core::oci::Digest;
@@ -232,7 +232,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Requests of a cold verdict by digest: referrers, its fallback tag, the legacy tag, the referrer and its blob.
 fn requests(report: &mut Report, registry: &Registry, name: &str, public: &Path) -> Answer<()> {
-    let client = Arc::new(Client::new(Settings::default())?);
+    let client = Arc::new(Client::new(RegistrySettings::default())?);
     let engine = Engine::new(vec![ConfiguredSource::Registry(Arc::clone(&client))]);
     let key = PublicKey::from_pem(&std::fs::read_to_string(public)?).map_err(|error| format!("{error:?}"))?;
     let place = Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None };
