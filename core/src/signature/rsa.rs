@@ -252,7 +252,8 @@ const fn digest_info(arc: u8, length: u8) -> [u8; 19] {
     ]
 }
 
-#[cfg(all(test, feature = "keyless"))]
+#[cfg(test)]
+#[cfg(feature = "keyless")]
 mod tests {
     extern crate std;
 
