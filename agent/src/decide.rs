@@ -540,11 +540,11 @@ impl Engine {
         };
         let receipts = self.receipts.as_deref();
         let receipt = receipts.and_then(|receipts| receipts.find(&subject.digest, &subject.name));
-        if let Some(receipt) = &receipt {
-            if let Some(mut verdict) = receipted::verdict(trust, &subject, receipt) {
-                verdict.elapsed_us = elapsed_us(started);
-                return verdict;
-            }
+        if let Some(receipt) = &receipt
+            && let Some(mut verdict) = receipted::verdict(trust, &subject, receipt)
+        {
+            verdict.elapsed_us = elapsed_us(started);
+            return verdict;
         }
         subject.allowed_at =
             receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
