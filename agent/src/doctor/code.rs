@@ -108,6 +108,10 @@ codes! {
         "with this setting pulls can hang for ever, and the verifier is not even asked"
     PauseUnruled "pause-unruled" Warning
         "every pod needs this image; no rule lets it in, so that no pod starts once it is pulled anew"
+    UnverifiedImages "unverified-images" Warning
+        "they are there by a way that nothing refused, or a policy has changed since"
+    UnverifiedRunning "unverified-running" Warning
+        "they run although their images would be refused: by a way that nothing refused, or a policy has changed since"
     TrustExpiring "trust-expiring" Warning
         "after its expiry new images are denied"
     TrustExpired "trust-expired" Warning
