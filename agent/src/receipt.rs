@@ -120,16 +120,14 @@ impl Receipt {
     }
 
     /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule let
-    /// in without any counts until there is some, and a laxer rule takes nothing back.
+    /// in without any counts until there is some, and a laxer rule takes nothing back. The bundle and the rule are always
+    /// those of the new verdict: a rule of the old bundle never stands beside the new one.
     fn renewing(self, known: &Self) -> Self {
         let by = known.first_allowed().map(|admission| admission.by);
         match (by, self.evidence.is_empty()) {
-            (Some(AdmittedBy::Evidence), true) => Self {
-                trust_version: self.trust_version,
-                trust_digest: self.trust_digest,
-                refused_by: None,
-                ..known.clone()
-            },
+            (Some(AdmittedBy::Evidence), true) => {
+                Self { first_allowed: known.first_allowed.clone(), evidence: known.evidence.clone(), ..self }
+            }
             (Some(AdmittedBy::Rule), false) | (None, _) => self,
             _ => Self { first_allowed: known.first_allowed.clone(), ..self },
         }
@@ -211,6 +209,28 @@ mod tests {
             assert_eq!(open(&changed, &key), None, "{at}");
             assert_eq!(open(&sealed[..at], &key), None, "{at}");
         }
+    }
+
+    #[test]
+    fn a_laxer_rule_of_a_new_bundle_never_lends_it_the_old_rule() {
+        let (old, new) = (Digest::of(b"bundle 1"), Digest::of(b"bundle 2"));
+        let known = Receipt {
+            trust_digest: old.to_string(),
+            evidence: vec![Digest::of(b"signature").to_string()],
+            rule: Some("prod".to_owned()),
+            ..receipt()
+        };
+        let lax = Receipt {
+            first_allowed: "2026-11-25T13:00:00Z".to_owned(),
+            trust_digest: new.to_string(),
+            rule: Some("dev".to_owned()),
+            ..receipt()
+        };
+        let renewed = lax.renewing(&known);
+        assert!(!renewed.is_by(&new, "prod") && !renewed.is_by(&old, "prod"));
+        assert!(renewed.is_by(&new, "dev"));
+        // What evidence proved, and since when, is not taken back.
+        assert_eq!(renewed.first_allowed(), known.first_allowed());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use pullward_core::limits;
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 use pullward_core::time::UnixTime;
+use pullward_core::verdict::Reason;
 
 use crate::decide::session::Subject;
 use crate::decide::{Believed, Engine, wall_clock};
@@ -310,6 +311,10 @@ fn lacks_evidence(known: &Known, verdict: &Verdict) -> bool {
         "trust-invalid",
         "requirement-unsupported",
     ];
+    // Pods' namespaces decide, and a receipt has none: each start is judged by its own.
+    if verdict.reason == Reason::NamespaceUnknown.code() {
+        return true;
+    }
     let seen = |digest: &String| verdict.evidence.iter().any(|row| row.digest == *digest);
     !WITHOUT_EVIDENCE.contains(&verdict.reason.as_str()) && !known.evidence.iter().all(seen)
 }

@@ -55,6 +55,11 @@ pub fn look(scope: &Scope<'_>, findings: &mut Vec<Finding>) -> Seen {
         let remedy = "make it readable as root, or name the output of `containerd config dump` with --containerd-config";
         findings.push(Finding::of(Code::ContainerdUnknown, error.to_string(), remedy));
     };
+    if running.is_some() && process.is_none() && scope.containerd_config.is_none() {
+        // The file at its usual place need not be the one that this containerd was started with.
+        let what = format!("{}: the process that answers there is not seen", address.display());
+        unknown(&what, findings);
+    }
     let effective = match (scope.containerd_config, &process) {
         (Some(file), _) => Effective::from_files(file).map(|effective| Effective {
             completeness: if bypass::is_dump(&effective.table) {

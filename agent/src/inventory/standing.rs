@@ -60,7 +60,9 @@ pub struct Finding {
 }
 
 /// Reasons that are about this node or this hook and not about the image: nothing is removed or stopped for them.
-const NOT_THE_IMAGES: [Reason; 4] = [
+const NOT_THE_IMAGES: [Reason; 5] = [
+    // It hangs on a receipt, and receipts can be lost: a node that lost them must not stop what runs on it.
+    Reason::AllowUnpinned,
     Reason::TrustExpired,
     Reason::RequirementUnsupported,
     Reason::ConditionEngineAbsent,

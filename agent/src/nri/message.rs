@@ -124,6 +124,17 @@ pub struct Container {
     /// What containerd notes about it.
     #[prost(map = "string, string", tag = "6")]
     pub annotations: HashMap<String, String>,
+    /// What is mounted into it.
+    #[prost(message, repeated, tag = "9")]
+    pub mounts: Vec<Mount>,
+}
+
+/// `Mount`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Mount {
+    /// The path on the host.
+    #[prost(string, tag = "3")]
+    pub source: String,
 }
 
 /// A message without fields.

@@ -68,6 +68,12 @@ pub enum Refusal {
     /// containerd does not say which image it is.
     #[error("denied: {}: containerd does not name the image of this container", Reason::ReferenceInvalid.code())]
     NoImage,
+    /// An image is mounted as a volume, and containerd tells plugins the folder but not the image.
+    #[error(
+        "denied: {}: an image is mounted as a volume, and containerd does not name it to plugins: lead kubelet through pullward-cri",
+        Reason::RequestUnreadable.code()
+    )]
+    ImageVolume,
     /// containerd's image store does not answer, or not with what is needed.
     #[error("denied: {image}: {}: {detail}", Reason::EvidenceUnreachable.code())]
     Store {
@@ -208,6 +214,9 @@ impl<S: Read + Write> Plugin<S> {
         let pod = create.pod.clone().unwrap_or_default();
         let image = container.annotations.get(IMAGE_NAME).filter(|name| !name.is_empty());
         let judged = image.ok_or(Refusal::NoImage).and_then(|image| {
+            if container.mounts.iter().any(|mount| is_image_volume(&mount.source)) {
+                return Err(Refusal::ImageVolume);
+            }
             let start = Start { image: image.clone(), pod_namespace: pod.namespace.clone() };
             judge.start(&start, self.patience)
         });
@@ -222,6 +231,13 @@ impl<S: Read + Write> Plugin<S> {
             }
         }
     }
+}
+
+/// Whether a folder on the host is where CRI mounts an image that a pod uses as a volume: `image-volumes` below the state
+/// folder of containerd's CRI plugin (`getImageVolumeHostPath` of containerd 2.1).
+fn is_image_volume(source: &str) -> bool {
+    let mut parts = source.split('/');
+    parts.any(|part| part.starts_with("io.containerd.")) && parts.any(|part| part == "image-volumes")
 }
 
 /// Three quarters of what containerd grants, at most a second and a half: the answer has to get there, too.

@@ -19,7 +19,7 @@ use crate::server::denial::Denial;
 use crate::server::{Judge, now};
 use crate::trust::installed::InstalledTrust;
 use crate::trust::root_key::{RootKey, RootKeyType};
-use crate::verdict::Verdict;
+use crate::verdict::{Hook, Verdict};
 
 /// Bytes of chance in names and contents.
 const NONCE_BYTES: usize = 16;
@@ -117,9 +117,11 @@ impl Rounds {
         let images = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             let round = running.as_mut()?;
+            // The CRI proxy asks by name alone, and compares what was pulled with what was judged.
+            let unsaid = question.place.hook == Hook::CriPull;
             let of = |image: &Image| {
                 image.is_called(&question.reference, &round.host)
-                    && question.digest.as_ref().is_some_and(|digest| *digest == image.digest.to_string())
+                    && question.digest.as_ref().map_or(unsaid, |digest| *digest == image.digest.to_string())
             };
             if of(&round.images.refused) {
                 round.asked.refused = true;

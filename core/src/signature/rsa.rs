@@ -280,19 +280,11 @@ mod tests {
          9b684dd50b4168b8445d59c3c668940fc0f678bd5e043cd4aea7c08999995cacb4dd10b78dc7ba988d6582a9bcbce004\
          8216ffc334735ea81e1672ef1ed8b40536";
 
-    #[expect(
-        clippy::unwrap_used,
-        reason = "a constant of this test; clippy excepts only functions marked as tests"
-    )]
     fn signature() -> Vec<u8> {
         let digits = SIGNATURE.as_bytes().chunks(2);
         digits.map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
     }
 
-    #[expect(
-        clippy::unwrap_used,
-        reason = "a constant of this test; clippy excepts only functions marked as tests"
-    )]
     fn verify(signature: &[u8]) -> Result<(), SignatureInvalid> {
         let format = SignedFormat::Named(SignatureAlgorithm::RsaPss(HashAlgorithm::Sha256));
         PublicKey::from_pem(KEY).unwrap().verify(format, &Message::new(b"salted"), signature)

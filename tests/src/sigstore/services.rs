@@ -3,7 +3,7 @@
 //! Each does what the real one does before it signs anything: Fulcio checks the identity token and that the client has
 //! the key, a log checks the signature that it is to log. What they refuse, they say, and [`Services::refusals`] has it.
 //! The paths and forms are those of Fulcio's and Rekor's OpenAPI documents, of `rekor-tiles` and of RFC 3161 section 3.4.
-//! They end with their value: each is a [`Hostile`](crate::hostile::Hostile) server with an honest script.
+//! They end with their value: each is a [`Hostile`] server with an honest script.
 
 mod fulcio;
 mod provider;

@@ -7,8 +7,8 @@ use prost::Message;
 use super::{EVENTS, IMAGE_NAME, Judge, PluginError, Refusal, Start, patience, serve};
 use crate::nri::frame::{self, Frame};
 use crate::nri::message::{
-    Configure, Configured, Container, CreateContainer, PodSandbox, RegisterPlugin, Request, Response, Status,
-    Synchronize, Synchronized,
+    Configure, Configured, Container, CreateContainer, Mount, PodSandbox, RegisterPlugin, Request, Response,
+    Status, Synchronize, Synchronized,
 };
 use crate::nri::trunk::{Connection, Trunk};
 
@@ -92,7 +92,11 @@ fn create(image: Option<&str>) -> CreateContainer {
     let annotations = image.map(|image| (IMAGE_NAME.to_owned(), image.to_owned()));
     CreateContainer {
         pod: Some(PodSandbox { name: "web".into(), namespace: "shop".into() }),
-        container: Some(Container { name: "c".into(), annotations: HashMap::from_iter(annotations) }),
+        container: Some(Container {
+            name: "c".into(),
+            annotations: HashMap::from_iter(annotations),
+            ..Container::default()
+        }),
     }
 }
 
@@ -138,6 +142,25 @@ fn a_container_without_the_name_of_an_image_is_refused_without_a_question() {
         }
     });
     assert_eq!(asked, []);
+}
+
+#[test]
+fn an_image_that_is_mounted_as_a_volume_is_refused_because_nobody_says_which() {
+    let (asked, ..) = converse(|runtime| {
+        runtime.registered();
+        let mounting = |source: &str| {
+            let mut create = create(Some("r.example/good:1"));
+            let mounts = vec![Mount { source: source.into() }];
+            create.container = create.container.map(|container| Container { mounts, ..container });
+            create
+        };
+        let volume = "/run/containerd/io.containerd.grpc.v1.cri/image-volumes/pod/overlay";
+        let refused = runtime.call("CreateContainer", &mounting(volume));
+        assert!(denial(&refused).1.starts_with("denied: request-unreadable: an image is mounted"));
+        let folder = mounting("/srv/image-volumes/x");
+        assert_eq!(runtime.call("CreateContainer", &folder), Response::default());
+    });
+    assert_eq!(asked.len(), 1);
 }
 
 #[test]
