@@ -92,7 +92,8 @@ fn units(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn enabled(scope: &Scope<'_>, unit: &str) -> bool {
+/// Whether something wants or requires a unit.
+pub(super) fn enabled(scope: &Scope<'_>, unit: &str) -> bool {
     UNIT_FOLDERS.iter().any(|folder| {
         let folders = fs::read_dir(scope.place(folder)).into_iter().flatten().flatten();
         folders
