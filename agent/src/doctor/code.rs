@@ -102,6 +102,10 @@ codes! {
         "without a valid trust bundle every image is denied, and its rules cannot be looked at"
     ProbeFailed "probe-failed" Undecided
         "the live proof could not be made, so enforcement is not proven"
+    UnverifiedRunning "unverified-running" Warning
+        "it runs what would be refused: it came past every judge, or was there before"
+    UnverifiedImages "unverified-images" Warning
+        "they would be refused: they came past every judge, or were there before"
     VerifierNotRequired "verifier-not-required" Warning
         "containerd would start without the plugin when somebody disables it"
     NriNotRequired "nri-not-required" Warning

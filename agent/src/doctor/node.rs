@@ -161,6 +161,8 @@ fn agent(scope: &Scope<'_>, status: &StatusResponse, findings: &mut Vec<Finding>
             "probe-failed" | "probe-pending" => {
                 (Code::ProbeFailed, "mend what it says; the agent tries again by itself")
             }
+            "unverified-running" => (Code::UnverifiedRunning, "pullward audit"),
+            "unverified-images" => (Code::UnverifiedImages, "pullward audit"),
             // A problem that this list does not know yet is not known to be harmless.
             _ => (Code::AgentUnreachable, "pullward status"),
         };

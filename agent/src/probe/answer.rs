@@ -135,11 +135,11 @@ impl Rounds {
         let images = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             let round = running.as_mut()?;
-            if is_about(question, &round.images.refused, &round.host) {
+            if round.asks(question, &round.images.refused) {
                 round.asked.refused = true;
                 return Some(Denial::Probe.verdict(question, None, Duration::ZERO));
             }
-            if !is_about(question, &round.images.allowed, &round.host) {
+            if !round.asks(question, &round.images.allowed) {
                 return None;
             }
             round.asked.allowed = true;
@@ -159,6 +159,16 @@ impl Rounds {
         let engine = Engine::new(Vec::new());
         let given = vec![images.signature.clone()];
         Some(engine.rehearse(Believed::Key(&images.key), &subject, given, deadline))
+    }
+}
+
+impl Round {
+    /// Whether the question is about this image. A pull through the proxy is asked about by name alone; who answers to the
+    /// name is our own registry while the round lasts, and the verdict is on our digest, which the proxy compares with
+    /// what containerd holds afterwards.
+    fn asks(&self, question: &Question, image: &Image) -> bool {
+        let by_name = question.digest.is_none() && image.is_called(&question.reference, &self.host);
+        by_name || is_about(question, image, &self.host)
     }
 }
 
@@ -208,7 +218,10 @@ impl Judge for ProbingJudge {
     }
 
     fn is_own(&self, question: &Question) -> bool {
-        self.rounds.is_about_ours(question)
+        let running = self.rounds.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().is_some_and(|round| {
+            round.asks(question, &round.images.refused) || round.asks(question, &round.images.allowed)
+        })
     }
 }
 
@@ -287,6 +300,33 @@ mod tests {
         assert_eq!(running.asked(), Questions::default());
         drop(running);
         assert_eq!(ask(&rounds, &allowed, images.allowed.digest), other(), "after the round");
+    }
+
+    #[test]
+    fn a_pull_that_is_asked_about_by_name_is_judged_with_our_digest() {
+        let images = Arc::new(Images::new("linux/amd64").unwrap());
+        let rounds = Arc::new(Rounds::default());
+        let judge = ProbingJudge { judge: Arc::new(Other), rounds: Arc::clone(&rounds) };
+        let question = |reference: String| Question {
+            reference,
+            digest: None,
+            media_type: None,
+            place: Place { hook: Hook::CriPull, containerd_namespace: None, pod_namespace: None },
+            platform: "linux/amd64".into(),
+        };
+        let until = Instant::now() + Duration::from_secs(7);
+        let asked = question(images.allowed.name(HOST));
+        assert!(!judge.is_own(&asked));
+        let running = rounds.begin(HOST, Arc::clone(&images));
+        assert!(judge.is_own(&asked));
+        let verdict = judge.judge(&trust(1), &asked, until);
+        assert_eq!((verdict.decision, verdict.digest), (Decision::Allow, images.allowed.digest.to_string()));
+        let verdict = judge.judge(&trust(1), &question(images.refused.name(HOST)), until);
+        assert_eq!((verdict.decision, verdict.reason.as_str()), (Decision::Deny, "probe"));
+        assert_eq!(running.asked(), Questions { refused: true, allowed: true });
+        let elsewhere = question(images.allowed.name("127.0.0.1:1"));
+        assert!(!judge.is_own(&elsewhere));
+        assert_eq!(judge.judge(&trust(1), &elsewhere, until).reason, "trust-missing");
     }
 
     #[test]
