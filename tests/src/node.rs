@@ -243,10 +243,19 @@ impl<'a> Node<'a> {
     /// # Errors
     /// [`Error::Failed`] with its answer.
     pub fn set_up(&self) -> Result<(PathBuf, PathBuf), Error> {
+        self.set_up_with(&[])
+    }
+
+    /// As [`Node::set_up`], with more flags.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] with its answer.
+    pub fn set_up_with(&self, flags: &[&str]) -> Result<(PathBuf, PathBuf), Error> {
         let config = self.config()?;
         let verifier = self.pullward.verifier(self.workspace)?.display().to_string();
         let (folder, drop_in) = (self.join("verifiers"), self.join("10-pullward.toml"));
-        let arguments = [
+        let (bin_dir, write) = (folder.display().to_string(), drop_in.display().to_string());
+        let mut arguments = vec![
             "setup",
             "containerd",
             "--config",
@@ -254,10 +263,11 @@ impl<'a> Node<'a> {
             "--verifier",
             &verifier,
             "--bin-dir",
-            &folder.display().to_string(),
+            &bin_dir,
             "--write",
-            &drop_in.display().to_string(),
+            &write,
         ];
+        arguments.extend(flags);
         self.pullward.succeed(self.workspace, &arguments)?;
         Ok((folder, drop_in))
     }

@@ -8,7 +8,7 @@ use pullward_core::limits::CONTAINERD_CONFIG_BYTES;
 
 use crate::config::{self, Config};
 use crate::containerd::bypass::{self, Finding, Severity};
-use crate::containerd::drop_in::{self, Format};
+use crate::containerd::drop_in::{self, Format, Nri};
 use crate::containerd::flavour::{Flavour, Route};
 use crate::containerd::place::{self, Placed};
 use crate::containerd::probe::{self, Plugin};
@@ -59,6 +59,9 @@ pub struct SetupContainerd {
     /// Write the piece of containerd's configuration to this file, too.
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Containers are judged by pullward-nri, too: switch NRI on, and let containerd not start without it.
+    #[arg(long, conflicts_with = "undo")]
+    pub nri: bool,
     /// The pullward-verifier that containerd shall run.
     #[arg(long, value_name = "FILE")]
     pub verifier: Option<PathBuf>,
@@ -108,7 +111,8 @@ fn containerd(
         None if old => Format::Two,
         None => Format::Three,
     };
-    let text = drop_in::text(format, &arguments.bin_dir);
+    let nri = if arguments.nri { Nri::Required } else { Nri::Unsaid };
+    let text = drop_in::text(format, &arguments.bin_dir, nri);
     let file = arguments.bin_dir.join(NAME);
 
     if arguments.print {

@@ -327,9 +327,13 @@ mod tests {
     use std::path::Path;
 
     use super::{Finding, Severity, format, judge, seconds};
-    use crate::containerd::drop_in::{Format, text};
+    use crate::containerd::drop_in::{self, Format, Nri};
 
     const FOLDER: &str = "/nonexistent/verifiers";
+
+    fn text(format: Format, folder: &Path) -> String {
+        drop_in::text(format, folder, Nri::Unsaid)
+    }
 
     fn with(lines: &str) -> Vec<Finding> {
         judge(&format!("{}\n{lines}\n", text(Format::Two, Path::new(FOLDER))), Path::new(FOLDER))

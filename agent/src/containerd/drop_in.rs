@@ -5,6 +5,9 @@ use std::path::Path;
 /// The plugin that executes verifiers.
 pub const PLUGIN: &str = "io.containerd.image-verifier.v1.bindir";
 
+/// The plugin that asks NRI's plugins before a container is created.
+pub const NRI_PLUGIN: &str = "io.containerd.nri.v1.nri";
+
 /// First line of every drop-in that we write.
 pub const HEADER: &str = "# pullward: written by `pullward setup containerd`";
 
@@ -32,6 +35,15 @@ pub enum Format {
     Three,
 }
 
+/// Whether containers are judged by `pullward-nri` as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nri {
+    /// The drop-in says nothing of NRI.
+    Unsaid,
+    /// NRI is switched on, and containerd does not start without it.
+    Required,
+}
+
 /// The drop-in for verifiers in `folder`.
 ///
 /// In version 3, which containerd 2 merges key by key, it also says the values with which CRI asks verifiers at all, so that
@@ -42,7 +54,7 @@ pub enum Format {
 /// `required_plugins` keeps containerd from starting with the verifier disabled; seen with containerd 2.1.9, which
 /// adds the entry of an imported file to those of the main one.
 #[must_use]
-pub fn text(format: Format, folder: &Path) -> String {
+pub fn text(format: Format, folder: &Path, nri: Nri) -> String {
     let version = match format {
         Format::Two => 2,
         Format::Three => 3,
@@ -51,6 +63,15 @@ pub fn text(format: Format, folder: &Path) -> String {
         Format::Two => "",
         Format::Three => CRI,
     };
+    let (required, nri) = match nri {
+        Nri::Unsaid => (String::new(), String::new()),
+        Nri::Required => (
+            format!(", \"{NRI_PLUGIN}\""),
+            format!(
+                "\n# pullward-nri is asked before a container is created.\n[plugins.\"{NRI_PLUGIN}\"]\ndisable = false\n"
+            ),
+        ),
+    };
     // As TOML quotes it.
     let folder = toml::Value::from(folder.to_string_lossy().into_owned());
     format!(
@@ -58,13 +79,13 @@ pub fn text(format: Format, folder: &Path) -> String {
          # containerd 2.0 or later. The main configuration must import this file, for instance by\n\
          #   imports = [\"/etc/containerd/conf.d/*.toml\"]\n\
          version = {version}\n\
-         required_plugins = [\"{PLUGIN}\"]\n\
+         required_plugins = [\"{PLUGIN}\"{required}]\n\
          \n\
          [plugins.\"{PLUGIN}\"]\n\
          bin_dir = {folder}\n\
          max_verifiers = {MAX_VERIFIERS}\n\
          per_verifier_timeout = \"10s\"\n\
-         {cri}"
+         {cri}{nri}"
     )
 }
 
@@ -72,18 +93,35 @@ pub fn text(format: Format, folder: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{Format, PLUGIN, text};
+    use super::{Format, NRI_PLUGIN, Nri, PLUGIN, text};
 
     #[test]
     fn it_is_toml_that_says_what_it_should() {
         for (format, version) in [(Format::Two, 2), (Format::Three, 3)] {
-            let table: toml::Table = text(format, Path::new("/opt/a \"b\"/bin")).parse().unwrap();
+            let table: toml::Table =
+                text(format, Path::new("/opt/a \"b\"/bin"), Nri::Unsaid).parse().unwrap();
             assert_eq!(table["version"].as_integer(), Some(version));
             assert_eq!(table["plugins"][PLUGIN]["bin_dir"].as_str(), Some("/opt/a \"b\"/bin"));
             assert_eq!(table["required_plugins"][0].as_str(), Some(PLUGIN));
             let cri = table["plugins"].get("io.containerd.cri.v1.images");
             assert_eq!(cri.is_some(), format == Format::Three);
             assert_eq!(table["plugins"].get("io.containerd.grpc.v1.cri"), None);
+            assert_eq!(table["plugins"].get(NRI_PLUGIN), None);
+        }
+    }
+
+    #[test]
+    fn with_nri_it_is_switched_on_and_required_beside_the_verifier() {
+        for format in [Format::Two, Format::Three] {
+            let table: toml::Table = text(format, Path::new("/b"), Nri::Required).parse().unwrap();
+            let required: Vec<_> = table["required_plugins"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|name| name.as_str().unwrap())
+                .collect();
+            assert_eq!(required, [PLUGIN, NRI_PLUGIN]);
+            assert_eq!(table["plugins"][NRI_PLUGIN]["disable"].as_bool(), Some(false));
         }
     }
 }

@@ -74,6 +74,12 @@ codes! {
         "whoever can write this file, or a folder above it, can turn the judging off"
     KubeletDirect "kubelet-direct" Open
         "kubelet speaks to containerd itself: images that are there already, imported or pre-loaded are started unjudged"
+    NriFailOpen "nri-fail-open" Open
+        "kubelet goes to containerd itself, which asks pullward-nri before it creates a container; no version that this was tried on (1.7 to 2.1) refuses while the plugin is dead, stopped or slow"
+    NriNotAsked "nri-not-asked" Open
+        "kubelet goes to containerd itself, and the plugin that should judge what it starts is not asked"
+    ProxyPass "proxy-pass" Open
+        "the proxy hands this service's requests on unread, and with it images are imported, or containers made, past every judge"
     Preload "preload" Open
         "these archives are imported at start, and an import asks no verifier"
     OtherRuntime "other-runtime" Open
@@ -96,8 +102,16 @@ codes! {
         "without a valid trust bundle every image is denied, and its rules cannot be looked at"
     ProbeFailed "probe-failed" Undecided
         "the live proof could not be made, so enforcement is not proven"
+    UnverifiedRunning "unverified-running" Warning
+        "it runs what would be refused: it came past every judge, or was there before"
+    UnverifiedImages "unverified-images" Warning
+        "they would be refused: they came past every judge, or were there before"
     VerifierNotRequired "verifier-not-required" Warning
         "containerd would start without the plugin when somebody disables it"
+    NriNotRequired "nri-not-required" Warning
+        "containerd would start without NRI when somebody disables it, and ask no plugin"
+    ProxyPassForeign "proxy-pass-foreign" Warning
+        "the proxy hands this service's requests on unread: whoever serves it decides what they can do"
     VerifierTimeout "verifier-timeout" Warning
         "containerd gives up before the hook does, and the reason of a slow denial is lost"
     VerifierBeside "verifier-beside" Warning
@@ -108,10 +122,6 @@ codes! {
         "with this setting pulls can hang for ever, and the verifier is not even asked"
     PauseUnruled "pause-unruled" Warning
         "every pod needs this image; no rule lets it in, so that no pod starts once it is pulled anew"
-    UnverifiedImages "unverified-images" Warning
-        "they are there by a way that nothing refused, or a policy has changed since"
-    UnverifiedRunning "unverified-running" Warning
-        "they run although their images would be refused: by a way that nothing refused, or a policy has changed since"
     TrustExpiring "trust-expiring" Warning
         "after its expiry new images are denied"
     TrustExpired "trust-expired" Warning

@@ -10,8 +10,10 @@ use pullward_core::limits::CONFIG_BYTES;
 use saphyr_parser::{Event, Parser};
 
 use super::code::Code;
+use super::nri::Plugin;
+use super::runtime::Seen;
 use super::{Finding, Scope, guarded};
-use crate::containerd::effective::{self, Process};
+use crate::containerd::effective;
 use crate::containerd::flavour::Flavour;
 use crate::guard;
 
@@ -53,8 +55,15 @@ struct Endpoint {
     key: &'static str,
 }
 
-/// Judges every kubelet of the node.
-pub fn look(scope: &Scope<'_>, containerd: Option<&Process>, findings: &mut Vec<Finding>) -> Create {
+/// Services of containerd's own begin like this: with them images come and containers are made past CRI.
+const CONTAINERD: &str = "containerd.";
+/// Those of them that only tell something.
+const TELLING: [&str; 2] =
+    ["containerd.services.version.v1.Version", "containerd.services.introspection.v1.Introspection"];
+
+/// Judges every kubelet of the node, and what the proxy hands on unread.
+pub fn look(scope: &Scope<'_>, seen: &Seen, plugin: &Plugin, findings: &mut Vec<Finding>) -> Create {
+    passed(scope, findings);
     let endpoints = match endpoints(scope) {
         Ok(endpoints) => endpoints,
         Err(why) => {
@@ -69,7 +78,7 @@ pub fn look(scope: &Scope<'_>, containerd: Option<&Process>, findings: &mut Vec<
     }
     let mut create = Create::Judged;
     for endpoint in endpoints {
-        if !judge(scope, &endpoint, containerd, findings) {
+        if !judge(scope, &endpoint, seen, plugin, findings) {
             create = Create::NotJudged;
         }
     }
@@ -79,7 +88,8 @@ pub fn look(scope: &Scope<'_>, containerd: Option<&Process>, findings: &mut Vec<
 fn judge(
     scope: &Scope<'_>,
     endpoint: &Endpoint,
-    containerd: Option<&Process>,
+    seen: &Seen,
+    plugin: &Plugin,
     findings: &mut Vec<Finding>,
 ) -> bool {
     let proxy = scope.proxy_socket();
@@ -90,7 +100,14 @@ fn judge(
             Ok(way) => format!("set `[cri] socket`, start pullward-cri, and {way}"),
             Err(why) => why.to_owned(),
         };
-        let finding = Finding::of(Code::KubeletDirect, what, remedy);
+        let finding = match plugin {
+            Plugin::Asked => {
+                let version = seen.running.as_ref().map_or("", |running| running.version.as_str());
+                let what = format!("{what}; judged by pullward-nri while it lives, by containerd {version}");
+                Finding::of(Code::NriFailOpen, what, remedy)
+            }
+            Plugin::Absent | Plugin::NotAsked(_) => Finding::of(Code::KubeletDirect, what, remedy),
+        };
         match &endpoint.file {
             Some(file) => finding.at_key(file, endpoint.key),
             None => finding,
@@ -109,7 +126,7 @@ fn judge(
             false
         }
         // A link, a bind mount or a relay: what counts is who answers.
-        Ok((Some(id), _)) if containerd.is_some_and(|containerd| containerd.id == id) => {
+        Ok((Some(id), _)) if seen.process.as_ref().is_some_and(|containerd| containerd.id == id) => {
             findings.push(direct(format!("{}: answered by containerd itself", proxy.display())));
             false
         }
@@ -124,6 +141,19 @@ fn judge(
             findings.push(Finding::fine("kubelet", format!("{}: {}", endpoint.by, endpoint.value)));
             true
         }
+    }
+}
+
+/// Each service of `[cri] pass` is a way round for whoever reaches the proxy's socket.
+fn passed(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    if scope.config.cri.socket.is_none() {
+        return;
+    }
+    for service in &scope.config.cri.pass {
+        let opens = service.starts_with(CONTAINERD) && !TELLING.contains(&service.as_str());
+        let code = if opens { Code::ProxyPass } else { Code::ProxyPassForeign };
+        let finding = Finding::of(code, service, format!("take {service} out of the list"));
+        findings.push(finding.at_key(scope.config_file, "[cri] pass"));
     }
 }
 
@@ -261,7 +291,7 @@ fn of_files(scope: &Scope<'_>) -> Result<Option<Endpoint>, String> {
 }
 
 /// Every process with its command line. Those that end meanwhile are none.
-fn processes(proc: &Path) -> Result<Vec<(u32, Vec<String>)>, String> {
+pub(super) fn processes(proc: &Path) -> Result<Vec<(u32, Vec<String>)>, String> {
     let entries = fs::read_dir(proc).map_err(|error| format!("{}: {error}", proc.display()))?;
     let mut found = Vec::new();
     for entry in entries.flatten() {

@@ -7,6 +7,7 @@
 //! - [`runtime`]: containerd, its configuration in effect, its plugin;
 //! - [`hook`]: the verifier folder;
 //! - [`kubelet`]: where kubelet goes;
+//! - [`nri`]: containerd's NRI and our plugin;
 //! - [`node`]: sockets, the agent, its unit, clock, receipts, probe;
 //! - [`policy`]: trust bundle, pause image, registries;
 //! - [`beside`]: other runtimes, archives that are imported.
@@ -18,6 +19,7 @@ pub mod code;
 pub mod hook;
 pub mod kubelet;
 pub mod node;
+pub mod nri;
 pub mod policy;
 pub mod runtime;
 
@@ -170,7 +172,9 @@ impl Report {
 pub fn examine(scope: &Scope<'_>) -> Report {
     let mut findings = Vec::new();
     let seen = runtime::look(scope, &mut findings);
-    let create = kubelet::look(scope, seen.process.as_ref(), &mut findings);
+    let plugin = nri::look(scope, &seen);
+    let create = kubelet::look(scope, &seen, &plugin, &mut findings);
+    nri::judge(&seen, create, plugin, &mut findings);
     runtime::judge(scope, &seen, create, &mut findings);
     if let Some(effective) = &seen.effective
         && seen.has_verifiers()

@@ -92,7 +92,8 @@ fn units(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn enabled(scope: &Scope<'_>, unit: &str) -> bool {
+/// Whether something wants or requires a unit.
+pub(super) fn enabled(scope: &Scope<'_>, unit: &str) -> bool {
     UNIT_FOLDERS.iter().any(|folder| {
         let folders = fs::read_dir(scope.place(folder)).into_iter().flatten().flatten();
         folders
@@ -160,8 +161,8 @@ fn agent(scope: &Scope<'_>, status: &StatusResponse, findings: &mut Vec<Finding>
             "probe-failed" | "probe-pending" => {
                 (Code::ProbeFailed, "mend what it says; the agent tries again by itself")
             }
-            "unverified-images" => (Code::UnverifiedImages, "pullward audit"),
             "unverified-running" => (Code::UnverifiedRunning, "pullward audit"),
+            "unverified-images" => (Code::UnverifiedImages, "pullward audit"),
             // A problem that this list does not know yet is not known to be harmless.
             _ => (Code::AgentUnreachable, "pullward status"),
         };

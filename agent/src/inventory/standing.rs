@@ -111,15 +111,21 @@ impl Finding {
         }
     }
 
-    /// An image of the agent's own probe.
+    /// An image of the agent's own probe, which is left out of lists and counts.
     #[must_use]
     pub fn probe() -> Self {
         Self {
             standing: Standing::Evidence,
-            reason: "probe".to_owned(),
+            reason: Reason::ProbeRefused.code().to_owned(),
             message: "the agent's own probe has put it there and removes it".to_owned(),
             rule: None,
         }
+    }
+
+    /// Whether it is [`Finding::probe`]. A container that runs such an image is not.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.standing == Standing::Evidence && self.reason == Reason::ProbeRefused.code()
     }
 
     /// Something that could not be asked.

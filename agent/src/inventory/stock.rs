@@ -189,10 +189,12 @@ impl Stock {
         self.rows().names(namespace, digest).any(|finding| finding.standing.is_fine())
     }
 
-    /// All names, in order.
+    /// All names but those of the agent's own probe, in order.
     #[must_use]
     pub fn images(&self) -> Vec<(Key, ImageRow)> {
-        self.rows().images.iter().map(|(key, entry)| (key.clone(), entry.row.clone())).collect()
+        let rows = self.rows();
+        let shown = rows.images.iter().filter(|(_, entry)| !entry.row.finding.is_probe());
+        shown.map(|(key, entry)| (key.clone(), entry.row.clone())).collect()
     }
 
     /// All containers, in order.
@@ -213,7 +215,7 @@ impl Stock {
     pub fn counts(&self) -> Counts {
         let rows = self.rows();
         let mut counts = Counts::default();
-        for entry in rows.images.values() {
+        for entry in rows.images.values().filter(|entry| !entry.row.finding.is_probe()) {
             counts.images += 1;
             *match entry.row.finding.standing {
                 Standing::Evidence => &mut counts.evidence,
@@ -325,6 +327,18 @@ mod tests {
         stock.put_image(other, row(Standing::Allowed), None, 1);
         assert_eq!(standing(), Standing::Unverifiable);
         assert!(!stock.has_fine_name("k8s.io", &Digest::of(b"image")));
+    }
+
+    #[test]
+    fn images_of_the_probe_are_neither_listed_nor_counted_and_other_names_of_them_are() {
+        let stock = Stock::default();
+        let probe = ImageRow { digest: Some(Digest::of(b"image")), finding: Finding::probe() };
+        stock.put_image(key(&id()), id_row(), None, 1);
+        stock.put_image(key("127.0.0.1:1/pullward-probe/refused:1"), probe, None, 1);
+        assert_eq!((stock.images().len(), stock.counts().images), (0, 0));
+        assert!(stock.has_fine_name("k8s.io", &Digest::of(b"image")));
+        stock.put_image(key("b.example/x:1"), row(Standing::Denied), None, 1);
+        assert_eq!((stock.images().len(), stock.counts().denied), (2, 2));
     }
 
     #[test]

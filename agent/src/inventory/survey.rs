@@ -24,6 +24,9 @@ const AT_A_TIME: usize = 4;
 /// Listed manifests of a fallback index that are read to see that it is one.
 const REFERRERS: usize = 64;
 
+/// The namespaces that the agent's own probe pulls to.
+const PROBED: [&str; 2] = [crate::probe::NAMESPACE, "k8s.io"];
+
 /// Looks, and keeps what it saw.
 pub struct Survey<V> {
     verdicts: V,
@@ -163,9 +166,16 @@ impl<V: Verdicts> Survey<V> {
     async fn find(&self, client: &Client, key: &Key, image: &Image) -> Finding {
         let Ok(digest) = &image.target else { return Finding::unfit(Unfit::TargetInvalid) };
         match Name::of(&image.name) {
-            Name::Reference => self.verdicts.judge(&key.0, &image.name, digest).await,
+            Name::Reference => {
+                let finding = self.verdicts.judge(&key.0, &image.name, digest).await;
+                // By the judge's word, which knows name, host and digest; a name alone hides nothing.
+                if finding.reason == Reason::ProbeRefused.code() && PROBED.contains(&key.0.as_str()) {
+                    Finding::probe()
+                } else {
+                    finding
+                }
+            }
             Name::Id => Finding::unfit(Unfit::IdWithoutName),
-            Name::Probe => Finding::probe(),
             Name::Unfit(unfit) => Finding::unfit(unfit),
             // A name is not enough: anybody could hide an image behind one.
             Name::Evidence(subject) if is_evidence(client, &key.0, image, digest, &subject).await => {
@@ -228,8 +238,8 @@ impl<V: Verdicts> Survey<V> {
         let finding = match Name::of(&running.image) {
             Name::Id => self.find_by_id(client, namespace, &digest, after).await,
             Name::Unfit(unfit) => Finding::unfit(unfit),
-            // Also what calls itself evidence or a probe: here it runs.
-            Name::Reference | Name::Evidence(_) | Name::Probe => {
+            // Also what calls itself evidence: here it runs.
+            Name::Reference | Name::Evidence(_) => {
                 self.judge_known(namespace, &running.image, &digest, after).await
             }
         };
@@ -253,7 +263,7 @@ impl<V: Verdicts> Survey<V> {
             let finding = match Name::of(&image.name) {
                 Name::Id => continue,
                 Name::Unfit(unfit) => Finding::unfit(unfit),
-                Name::Reference | Name::Evidence(_) | Name::Probe => {
+                Name::Reference | Name::Evidence(_) => {
                     self.judge_known(namespace, &image.name, digest, after).await
                 }
             };

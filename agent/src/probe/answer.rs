@@ -19,7 +19,7 @@ use crate::server::denial::Denial;
 use crate::server::{Judge, now};
 use crate::trust::installed::InstalledTrust;
 use crate::trust::root_key::{RootKey, RootKeyType};
-use crate::verdict::{Hook, Verdict};
+use crate::verdict::Verdict;
 
 /// Bytes of chance in names and contents.
 const NONCE_BYTES: usize = 16;
@@ -86,10 +86,12 @@ pub struct Questions {
     pub allowed: bool,
 }
 
-/// The round that runs, if one does.
+/// The round that runs, if one does, and the names of the last one.
 #[derive(Debug, Default)]
 pub struct Rounds {
     running: Mutex<Option<Round>>,
+    /// What the inventory may still see, or look into, when the round is over.
+    last: Mutex<Option<(String, Arc<Images>)>>,
 }
 
 #[derive(Debug)]
@@ -107,27 +109,37 @@ impl Rounds {
     /// Begins a round on a host. One runs at a time.
     #[must_use]
     pub fn begin(self: &Arc<Self>, host: &str, images: Arc<Images>) -> Running {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((host.to_owned(), Arc::clone(&images)));
         let round = Round { host: host.to_owned(), images, asked: Questions::default() };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(round);
         Running(Arc::clone(self))
     }
 
+    /// Whether the question is about an image of the last round: its exact name on the round's own host, and the digest
+    /// of bytes that this agent made. So nobody can hide anything behind it.
+    fn is_about_ours(&self, question: &Question) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|(host, images)| {
+            is_about(question, &images.refused, host) || is_about(question, &images.allowed, host)
+        })
+    }
+
     /// The verdict, where the question is about an image of the round that runs.
     fn judge(&self, question: &Question, deadline: Instant) -> Option<Verdict> {
+        if question.place.hook == Hook::Inventory {
+            // Whoever only looks is told what it is, and has asked nothing that proves anything.
+            let ours = self.is_about_ours(question);
+            return ours.then(|| Denial::Probe.verdict(question, None, Duration::ZERO));
+        }
         let images = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             let round = running.as_mut()?;
-            // The CRI proxy asks by name alone, and compares what was pulled with what was judged.
-            let unsaid = question.place.hook == Hook::CriPull;
-            let of = |image: &Image| {
-                image.is_called(&question.reference, &round.host)
-                    && question.digest.as_ref().map_or(unsaid, |digest| *digest == image.digest.to_string())
-            };
-            if of(&round.images.refused) {
+            if round.asks(question, &round.images.refused) {
                 round.asked.refused = true;
                 return Some(Denial::Probe.verdict(question, None, Duration::ZERO));
             }
-            if !of(&round.images.allowed) {
+            if !round.asks(question, &round.images.allowed) {
                 return None;
             }
             round.asked.allowed = true;
@@ -148,6 +160,21 @@ impl Rounds {
         let given = vec![images.signature.clone()];
         Some(engine.rehearse(Believed::Key(&images.key), &subject, given, deadline))
     }
+}
+
+impl Round {
+    /// Whether the question is about this image. A pull through the proxy is asked about by name alone; who answers to the
+    /// name is our own registry while the round lasts, and the verdict is on our digest, which the proxy compares with
+    /// what containerd holds afterwards.
+    fn asks(&self, question: &Question, image: &Image) -> bool {
+        let by_name = question.digest.is_none() && image.is_called(&question.reference, &self.host);
+        by_name || is_about(question, image, &self.host)
+    }
+}
+
+fn is_about(question: &Question, image: &Image, host: &str) -> bool {
+    image.is_called(&question.reference, host)
+        && question.digest.as_ref().is_some_and(|digest| *digest == image.digest.to_string())
 }
 
 impl Running {
@@ -189,6 +216,13 @@ impl Judge for ProbingJudge {
             .judge(question, deadline)
             .unwrap_or_else(|| self.judge.judge_pull(trust, question, credentials, deadline))
     }
+
+    fn is_own(&self, question: &Question) -> bool {
+        let running = self.rounds.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().is_some_and(|round| {
+            round.asks(question, &round.images.refused) || round.asks(question, &round.images.allowed)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -218,12 +252,16 @@ mod tests {
     }
 
     fn ask(rounds: &Arc<Rounds>, reference: &str, digest: Digest) -> (Decision, String) {
+        ask_at(rounds, Hook::ImageVerifier, reference, digest)
+    }
+
+    fn ask_at(rounds: &Arc<Rounds>, hook: Hook, reference: &str, digest: Digest) -> (Decision, String) {
         let judge = ProbingJudge { judge: Arc::new(Other), rounds: Arc::clone(rounds) };
         let question = Question {
             reference: reference.to_owned(),
             digest: Some(digest.to_string()),
             media_type: None,
-            place: Place { hook: Hook::ImageVerifier, containerd_namespace: None, pod_namespace: None },
+            place: Place { hook, containerd_namespace: None, pod_namespace: None },
             platform: "linux/amd64".into(),
         };
         let verdict = judge.judge(&trust(1), &question, Instant::now() + Duration::from_secs(7));
@@ -262,6 +300,58 @@ mod tests {
         assert_eq!(running.asked(), Questions::default());
         drop(running);
         assert_eq!(ask(&rounds, &allowed, images.allowed.digest), other(), "after the round");
+    }
+
+    #[test]
+    fn a_pull_that_is_asked_about_by_name_is_judged_with_our_digest() {
+        let images = Arc::new(Images::new("linux/amd64").unwrap());
+        let rounds = Arc::new(Rounds::default());
+        let judge = ProbingJudge { judge: Arc::new(Other), rounds: Arc::clone(&rounds) };
+        let question = |reference: String| Question {
+            reference,
+            digest: None,
+            media_type: None,
+            place: Place { hook: Hook::CriPull, containerd_namespace: None, pod_namespace: None },
+            platform: "linux/amd64".into(),
+        };
+        let until = Instant::now() + Duration::from_secs(7);
+        let asked = question(images.allowed.name(HOST));
+        assert!(!judge.is_own(&asked));
+        let running = rounds.begin(HOST, Arc::clone(&images));
+        assert!(judge.is_own(&asked));
+        let verdict = judge.judge(&trust(1), &asked, until);
+        assert_eq!((verdict.decision, verdict.digest), (Decision::Allow, images.allowed.digest.to_string()));
+        let verdict = judge.judge(&trust(1), &question(images.refused.name(HOST)), until);
+        assert_eq!((verdict.decision, verdict.reason.as_str()), (Decision::Deny, "probe"));
+        assert_eq!(running.asked(), Questions { refused: true, allowed: true });
+        let elsewhere = question(images.allowed.name("127.0.0.1:1"));
+        assert!(!judge.is_own(&elsewhere));
+        assert_eq!(judge.judge(&trust(1), &elsewhere, until).reason, "trust-missing");
+    }
+
+    #[test]
+    fn the_inventory_knows_our_images_by_name_host_and_digest_and_proves_nothing() {
+        let images = Arc::new(Images::new("linux/amd64").unwrap());
+        let rounds = Arc::new(Rounds::default());
+        let (refused, allowed) = (images.refused.name(HOST), images.allowed.name(HOST));
+        let look = |name: &str, digest| ask_at(&rounds, Hook::Inventory, name, digest);
+        let ours = (Decision::Deny, "probe".to_owned());
+        assert_eq!(look(&refused, images.refused.digest), other(), "before the first round");
+        let running = rounds.begin(HOST, Arc::clone(&images));
+        assert_eq!(look(&refused, images.refused.digest), ours);
+        assert_eq!(look(&allowed, images.allowed.digest), ours);
+        assert_eq!(running.asked(), Questions::default());
+        drop(running);
+        // A look that comes late.
+        assert_eq!(look(&allowed, images.allowed.digest), ours);
+        // Somebody's own image under our name, ours on another port or under another name, the two mixed up.
+        assert_eq!(look(&allowed, Digest::of(b"evil")), other());
+        assert_eq!(look(&images.allowed.name("127.0.0.1:1"), images.allowed.digest), other());
+        assert_eq!(look("127.0.0.1:4711/pullward-probe/evil:1", images.allowed.digest), other());
+        assert_eq!(look("registry.example/team/app:1", images.allowed.digest), other());
+        assert_eq!(look(&allowed, images.refused.digest), other());
+        let _next = rounds.begin("127.0.0.1:4712", Arc::clone(&images));
+        assert_eq!(look(&allowed, images.allowed.digest), other(), "a round later");
     }
 
     #[test]

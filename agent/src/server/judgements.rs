@@ -84,9 +84,10 @@ impl Judgements {
 
     /// The verdict on `question`, which arrived at `arrival`.
     pub async fn judge(self: &Arc<Self>, question: Question, arrival: Instant) -> Arc<Verdict> {
+        let own = self.judge.is_own(&question);
         let verdict = self.shared(&question, None, arrival).await;
         // The inventory asks of itself, again and again: it counts what is there, not how often it looked.
-        if question.place.hook != Hook::Inventory {
+        if question.place.hook != Hook::Inventory && !own {
             self.tally.count(&verdict);
         }
         verdict
@@ -99,8 +100,11 @@ impl Judgements {
         credentials: PullCredentials,
         arrival: Instant,
     ) -> Arc<Verdict> {
+        let own = self.judge.is_own(&question);
         let verdict = self.shared(&question, Some(&Arc::new(credentials)), arrival).await;
-        self.tally.count(&verdict);
+        if !own {
+            self.tally.count(&verdict);
+        }
         verdict
     }
 

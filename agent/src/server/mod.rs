@@ -60,6 +60,12 @@ pub trait Judge: Send + Sync + 'static {
     ) -> Verdict {
         self.judge(trust, question, deadline)
     }
+
+    /// Whether a question is the agent's own, which it asks by way of containerd to see that it is asked: its verdict is
+    /// none of the node's.
+    fn is_own(&self, _question: &Question) -> bool {
+        false
+    }
 }
 
 /// How much the server takes on at a time.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pullward::config::Config;
-use pullward::containerd::drop_in::{self, Format};
+use pullward::containerd::drop_in::{self, Format, Nri};
 
 fn units() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("systemd")
@@ -55,15 +55,25 @@ fn the_service_outwaits_the_agents_own_drain() {
 #[test]
 fn the_example_is_what_setup_prints() {
     let folder = Path::new("/opt/containerd/image-verifier/bin");
-    assert_eq!(unit("containerd-pullward.toml"), drop_in::text(Format::Three, folder));
+    assert_eq!(unit("containerd-pullward.toml"), drop_in::text(Format::Three, folder, Nri::Unsaid));
 }
 
+/// The agent fetches evidence, so it has the network; the two hooks have unix sockets and nothing else.
 #[test]
-fn the_exposure_is_at_most_two() {
-    // Where there is no systemd there is nothing to measure it with; CI has it.
-    for service in ["pullward.service", "pullward-cri.service"] {
+fn each_unit_is_exposed_no_more_than_it_needs() {
+    const MOST_IN_TENTHS: [(&str, u8); 3] =
+        [("pullward-cri.service", 10), ("pullward-nri.service", 10), ("pullward.service", 20)];
+    let mut services: Vec<String> = fs::read_dir(units())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".service"))
+        .collect();
+    services.sort();
+    assert_eq!(services, MOST_IN_TENTHS.map(|(name, _)| name), "a unit without a bound");
+    for (service, most) in MOST_IN_TENTHS {
+        // Where there is no systemd there is nothing to measure it with; CI has it.
         let measured = Command::new("systemd-analyze")
-            .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
+            .args(["security", "--offline=yes", "--no-pager", &format!("--threshold={most}")])
             .arg(units().join(service))
             .output();
         if let Ok(output) = measured {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pullward_tests::{Containerd, ContainerdVersion, Error, Image, Settings, policy_for, ran, wait_until};
+use pullward_tests::{
+    Containerd, ContainerdVersion, Error, Image, Process, Proxy, Settings, policy_for, ran, wait_until,
+};
 use serde_json::Value;
 
 use crate::stage::{Ground, Outcome, Scene, refused};
@@ -30,11 +31,7 @@ impl<'a> Ward<'a> {
         let (_, drop_in) = scene.node.set_up()?;
         let settings = settings.import(&drop_in).extra(&pause(&scene.registry.reference("team/pause:1")));
         let containerd = Containerd::start(&ground.peers, &ground.workspace, settings)?;
-        scene.node.configure(&format!(
-            "[containerd]\naddress = '{}'\n[cri]\nsocket = '{}'",
-            containerd.socket().display(),
-            scene.node.path("run/cri.sock"),
-        ));
+        scene.node.configure(&sections(&scene, &containerd, ""));
         scene.node.start()?;
         let host = ground.workspace.folder("host")?;
         ground.workspace.folder("host/proc")?;
@@ -82,9 +79,29 @@ impl<'a> Ward<'a> {
         self.containerd.restart()
     }
 
+    /// More lines for `[cri]` and sections after it, from now on for doctor and for what is started.
+    fn configure(&mut self, more: &str) -> Outcome {
+        let text = sections(&self.scene, &self.containerd, more);
+        self.scene.node.configure(&text);
+        self.scene.node.config().map(drop)
+    }
+
+    fn proxy(&self) -> Result<Proxy, Error> {
+        let (config, socket) = (self.scene.node.config()?, self.scene.node.join("run/cri.sock"));
+        Proxy::start(&self.ground.pullward, &self.ground.workspace, &config, socket)
+    }
+
     fn hook_file(&self) -> PathBuf {
         self.scene.node.join("verifiers/00-pullward-verifier")
     }
+}
+
+fn sections(scene: &Scene<'_>, containerd: &Containerd, more: &str) -> String {
+    format!(
+        "[containerd]\naddress = '{}'\n[cri]\nsocket = '{}'\n{more}",
+        containerd.socket().display(),
+        scene.node.path("run/cri.sock"),
+    )
 }
 
 fn codes(report: &Value) -> BTreeSet<String> {
@@ -388,13 +405,12 @@ fn a_kubelet_that_goes_to_containerd_is_found_however_it_is_told_to() -> Outcome
     let (exit, found) = ward.found(&[])?;
     assert!(exit == 1 && found.contains("kubelet-direct"), "{found:?}");
     fs::remove_file(&proxy).unwrap();
-    // A process of root's that is not containerd.
-    let _listening = UnixListener::bind(&proxy).unwrap();
-    mode(Path::new(&proxy), 0o660);
+    // The proxy, as its unit starts it.
+    let _running = ward.proxy()?;
     ward.finds(0, &[])?;
     mode(Path::new(&proxy), 0o666);
     ward.finds(1, &["socket-open"])?;
-    mode(Path::new(&proxy), 0o660);
+    mode(Path::new(&proxy), 0o600);
 
     let config = ward
         .put("kubelet.yaml", &format!("kind: KubeletConfiguration\ncontainerRuntimeEndpoint: {direct}\n"));
@@ -441,6 +457,88 @@ fn a_kubelet_that_goes_to_containerd_is_found_however_it_is_told_to() -> Outcome
     fs::remove_dir(ward.host.join("proc")).unwrap();
     ward.finds(2, &["kubelet-unknown"])?;
     ran("e2e::doctor-kubelet")
+}
+
+/// What the proxy hands on unread is named, service by service.
+#[test]
+fn each_service_that_the_proxy_passes_is_named() -> Outcome {
+    let Some(ground) = Ground::at_hand_as_root("e2e::doctor-pass")? else { return Ok(()) };
+    let mut ward = Ward::clean(&ground)?;
+    for (service, exit, code) in [
+        ("containerd.services.images.v1.Images", 1, "proxy-pass"),
+        ("containerd.services.version.v1.Version", 0, "proxy-pass-foreign"),
+        ("vendor.v1.Service", 0, "proxy-pass-foreign"),
+    ] {
+        ward.configure(&format!("pass = ['{service}']"))?;
+        ward.finds(exit, &[code])?;
+        let report = ward.doctor(&[])?.1;
+        let row = report["findings"].as_array().unwrap().iter().find(|row| row["code"] == code).unwrap();
+        assert_eq!(
+            (row["what"].as_str(), row["change"]["key"].as_str()),
+            (Some(service), Some("[cri] pass"))
+        );
+    }
+    ran("e2e::doctor-pass")
+}
+
+/// `pullward-nri` in place of the proxy, and behind it.
+#[test]
+fn a_plugin_in_place_of_the_proxy_is_open_and_behind_it_is_not() -> Outcome {
+    let Some(ground) = Ground::at_hand_as_root("e2e::doctor-nri")? else { return Ok(()) };
+    let mut ward = Ward::clean(&ground)?;
+    let clean = ward.containerd.settings().clone();
+    let socket = ward.containerd.config_file().parent().unwrap().join("nri.sock");
+    ward.configure(&format!("[nri]\nsocket = '{}'", socket.display()))?;
+    let kubelet = |ward: &Ward<'_>, socket: &str| {
+        let words = format!("kubelet\0--container-runtime-endpoint=unix://{socket}\0");
+        ward.put("proc/4711/cmdline", &words);
+    };
+    let direct = ward.containerd.socket().display().to_string();
+    kubelet(&ward, &direct);
+    ward.finds(1, &["kubelet-direct"])?;
+
+    let config = ward.scene.node.config()?;
+    let command = ground.pullward.nri_command(&ground.workspace, &config);
+    let mut plugin = Process::spawn("pullward-nri", command, &ward.scene.node.join("nri.log"))?;
+    let seen = ward.host.join(format!("proc/{}", plugin.id()));
+    symlink(format!("/proc/{}", plugin.id()), &seen).unwrap();
+    plugin.wait_ready(Duration::from_secs(20), || {
+        fs::read_to_string(ward.scene.node.join("nri.log")).is_ok_and(|log| log.contains("registered: "))
+    })?;
+    ward.finds(1, &["nri-fail-open", "nri-not-required"])?;
+    ward.scene.node.set_up_with(&["--nri"])?;
+    ward.restart()?;
+    ward.finds(1, &["nri-fail-open"])?;
+    // Disabled and required: containerd does not start.
+    let disabled = "disabled_plugins = ['io.containerd.nri.v1.nri']";
+    *ward.containerd.settings() = clean.clone().extra(disabled);
+    let error = ward.restart().unwrap_err().to_string();
+    assert!(error.contains("required plugin") && error.contains("io.containerd.nri.v1.nri"), "{error}");
+    // Switched off, and not required.
+    ward.scene.node.set_up()?;
+    let off = "[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n";
+    let late = ward.put("99-late.toml", &format!("version = 3\n{off}"));
+    *ward.containerd.settings() = clean.clone().import(&late);
+    ward.restart()?;
+    ward.finds(1, &["kubelet-direct", "nri-not-asked"])?;
+    // Behind the proxy it does not matter.
+    let proxy = ward.proxy()?;
+    kubelet(&ward, &proxy.socket().display().to_string());
+    ward.finds(0, &[])?;
+    kubelet(&ward, &direct);
+    *ward.containerd.settings() = clean;
+    ward.restart()?;
+    ward.finds(1, &["nri-fail-open", "nri-not-required"])?;
+
+    // Dead, with a unit that should have it run.
+    plugin.kill()?;
+    fs::remove_file(&seen).unwrap();
+    ward.finds(1, &["kubelet-direct"])?;
+    let wanted = ward.host.join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wanted).unwrap();
+    symlink("/usr/lib/systemd/system/pullward-nri.service", wanted.join("pullward-nri.service")).unwrap();
+    ward.finds(1, &["kubelet-direct", "nri-not-asked"])?;
+    ran("e2e::doctor-nri")
 }
 
 /// Other runtimes, and archives that are imported at start.

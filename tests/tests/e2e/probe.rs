@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use pullward_tests::{Containerd, ContainerdVersion, Error, Node, Settings, policy_for, ran, wait_until};
+use pullward_tests::{
+    Containerd, ContainerdVersion, Error, Node, Proxy, Settings, policy_for, ran, wait_until,
+};
 
 use crate::stage::{Ground, Outcome, Scene};
 
@@ -119,4 +121,45 @@ fn a_containerd_that_cannot_refuse_is_seen_too() -> Outcome {
     shows(&node, "not-refused")?;
     assert_eq!(containerd.image_names()?, [""; 0]);
     ran("e2e::probe-old")
+}
+
+/// containerd 1.7 asks nobody, and the proxy in front of it does.
+#[test]
+fn the_way_through_the_proxy_is_proven_and_not_without_it() -> Outcome {
+    let Some(ground) = Ground::at_hand_as_root("e2e::probe-proxy")? else { return Ok(()) };
+    let scene = Scene::set(&ground)?;
+    let mut node = scene.node;
+    let containerd =
+        Containerd::start(&ground.peers, &ground.workspace, Settings::new(ContainerdVersion::V1_7))?;
+    let probe = "[probe]\ninterval = '10s'";
+    let mut proxy =
+        Proxy::before(&ground.pullward, &ground.workspace, &mut node, &containerd.socket(), probe)?;
+    node.start()?;
+    let shown = shows(&node, "proven")?;
+    assert!(shown.contains("refused and passed"), "{shown}");
+    let status = node.status()?;
+    // What the agent asks itself is none of the node's verdicts.
+    let verdicts = &status["verdicts"];
+    assert_eq!(
+        (&verdicts["allowed"], &verdicts["denied"]),
+        (&0.into(), &serde_json::json!({})),
+        "{verdicts}"
+    );
+    assert_eq!(containerd.image_names()?, [""; 0]);
+
+    // Somebody's image under a name like the probe's, in the probe's namespace.
+    let pinned = ground.push(&scene.registry, "evil")?;
+    let like = "127.0.0.1:4711/pullward-probe/refused:1";
+    containerd.ctr("pullward-probe", &["image", "pull", "--plain-http", "--local", &pinned])?;
+    containerd.ctr("pullward-probe", &["image", "tag", &pinned, like])?;
+    let config = node.path("config.toml");
+    let audit = ground.pullward.run(&ground.workspace, &["audit", "--config", &config, "-o", "json"])?;
+    let document: serde_json::Value = serde_json::from_str(&audit.out).unwrap();
+    let rows = document["images"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["name"] == like || row["image"] == like);
+    assert_eq!(row.map(|row| &row["verdict"]), Some(&"denied".into()), "{document:#}");
+
+    proxy.process().stop()?;
+    shows(&node, "failed")?;
+    ran("e2e::probe-proxy")
 }
