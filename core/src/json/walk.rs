@@ -72,17 +72,47 @@ impl<'a> Walk<'a> {
         names: [&'static str; N],
         unknown: UnknownKeys,
     ) -> Result<[Option<Value<'a>>; N], Error> {
+        self.fields_where(names, unknown, |_| true)
+    }
+
+    /// The same for many names in an object whose other keys do not matter: a look at a key's first byte spares most
+    /// comparisons. Objects with few keys are read as fast by [`Walk::fields`], in less code.
+    ///
+    /// # Errors
+    /// As [`Walk::fields`].
+    pub fn fields_of_many<const N: usize>(
+        &mut self,
+        names: [&'static str; N],
+    ) -> Result<[Option<Value<'a>>; N], Error> {
+        let firsts = names.iter().fold(0, |bits, name| bits | first_bit(name.bytes().next()));
+        self.fields_where(names, UnknownKeys::Skip, |key| match key.raw.bytes().next() {
+            // What these stand for is only known when they are decoded.
+            Some(b'\\' | 0x80..) => true,
+            first => firsts & first_bit(first) != 0,
+        })
+    }
+
+    /// Compares those keys with the names that may be one of them.
+    #[inline]
+    fn fields_where<const N: usize>(
+        &mut self,
+        names: [&'static str; N],
+        unknown: UnknownKeys,
+        may_be: impl Fn(Text<'a>) -> bool,
+    ) -> Result<[Option<Value<'a>>; N], Error> {
         let mut found = [None; N];
         self.each_member(|key, here| {
             let mut known = false;
-            for (name, slot) in names.iter().zip(found.iter_mut()) {
-                if key.raw == *name {
-                    known = true;
-                    if slot.replace(here.value()?).is_some() {
-                        return Err(Error::DuplicateKey(name));
+            if may_be(key) {
+                for (name, slot) in names.iter().zip(found.iter_mut()) {
+                    if key.raw == *name {
+                        known = true;
+                        if slot.replace(here.value()?).is_some() {
+                            return Err(Error::DuplicateKey(name));
+                        }
+                    } else if key.folds_to(name) {
+                        return Err(Error::TwinKey(name));
                     }
-                } else if key.folds_to(name) {
-                    return Err(Error::TwinKey(name));
                 }
             }
             if !known && unknown == UnknownKeys::Refuse { Err(Error::UnknownKey) } else { Ok(()) }
@@ -179,6 +209,11 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// A bit for a first byte, the same for both cases of a letter. Other bytes may share it.
+fn first_bit(byte: Option<u8>) -> u32 {
+    byte.map_or(0, |byte| 1_u32.wrapping_shl(u32::from(byte & 0x1f)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Error, UnknownKeys, parse};
@@ -269,6 +304,26 @@ mod tests {
         };
         text.walk().items(read).unwrap();
         assert_eq!(found, ["1", "3"]);
+    }
+
+    #[test]
+    fn many_names_are_found_as_few_are() {
+        let names = ["type", "@type", "spdxId", "kind", "Kelvin"];
+        for text in [
+            r#"{"type":1,"kind":[2],"x":3,"tip":4,"":5,"spdxId":6}"#,
+            r#"{"@type":1,"type":2,"T":3}"#,
+            r#"{"type":1,"type":1}"#,
+            r#"{"TYPE":1}"#,
+            r#"{"@Type":1}"#,
+            r#"{"\u0074ype":1}"#,
+            "{\"\u{17f}pdxId\":1}",
+            "{\"\u{212a}ind\":1}",
+            "{}",
+            "[]",
+        ] {
+            let walk = || parse(text.as_bytes()).unwrap().walk();
+            assert_eq!(walk().fields_of_many(names), walk().fields(names, UnknownKeys::Skip), "{text}");
+        }
     }
 
     #[test]
