@@ -72,11 +72,26 @@ impl<'a> Walk<'a> {
         names: [&'static str; N],
         unknown: UnknownKeys,
     ) -> Result<[Option<Value<'a>>; N], Error> {
-        self.fields_where(names, unknown, |_| true)
+        let mut found = [None; N];
+        self.each_member(|key, here| {
+            let mut known = false;
+            for (name, slot) in names.iter().zip(found.iter_mut()) {
+                if key.raw == *name {
+                    known = true;
+                    if slot.replace(here.value()?).is_some() {
+                        return Err(Error::DuplicateKey(name));
+                    }
+                } else if key.folds_to(name) {
+                    return Err(Error::TwinKey(name));
+                }
+            }
+            if !known && unknown == UnknownKeys::Refuse { Err(Error::UnknownKey) } else { Ok(()) }
+        })?;
+        Ok(found)
     }
 
     /// The same for many names in an object whose other keys do not matter: a look at a key's first byte spares most
-    /// comparisons. Objects with few keys are read as fast by [`Walk::fields`], in less code.
+    /// comparisons. Objects with few keys are read as fast by [`Walk::fields`], which is less code.
     ///
     /// # Errors
     /// As [`Walk::fields`].
@@ -85,37 +100,24 @@ impl<'a> Walk<'a> {
         names: [&'static str; N],
     ) -> Result<[Option<Value<'a>>; N], Error> {
         let firsts = names.iter().fold(0, |bits, name| bits | first_bit(name.bytes().next()));
-        self.fields_where(names, UnknownKeys::Skip, |key| match key.raw.bytes().next() {
-            // What these stand for is only known when they are decoded.
-            Some(b'\\' | 0x80..) => true,
-            first => firsts & first_bit(first) != 0,
-        })
-    }
-
-    /// Compares those keys with the names that may be one of them.
-    #[inline]
-    fn fields_where<const N: usize>(
-        &mut self,
-        names: [&'static str; N],
-        unknown: UnknownKeys,
-        may_be: impl Fn(Text<'a>) -> bool,
-    ) -> Result<[Option<Value<'a>>; N], Error> {
         let mut found = [None; N];
         self.each_member(|key, here| {
-            let mut known = false;
-            if may_be(key) {
-                for (name, slot) in names.iter().zip(found.iter_mut()) {
-                    if key.raw == *name {
-                        known = true;
-                        if slot.replace(here.value()?).is_some() {
-                            return Err(Error::DuplicateKey(name));
-                        }
-                    } else if key.folds_to(name) {
-                        return Err(Error::TwinKey(name));
+            match key.raw.bytes().next() {
+                // What these stand for is only known when they are decoded.
+                Some(b'\\' | 0x80..) => {}
+                first if firsts & first_bit(first) == 0 => return Ok(()),
+                _ => {}
+            }
+            for (name, slot) in names.iter().zip(found.iter_mut()) {
+                if key.raw == *name {
+                    if slot.replace(here.value()?).is_some() {
+                        return Err(Error::DuplicateKey(name));
                     }
+                } else if key.folds_to(name) {
+                    return Err(Error::TwinKey(name));
                 }
             }
-            if !known && unknown == UnknownKeys::Refuse { Err(Error::UnknownKey) } else { Ok(()) }
+            Ok(())
         })?;
         Ok(found)
     }
