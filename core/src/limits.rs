@@ -262,6 +262,14 @@ pub const DENIED_LICENSE_REFS: usize = 64;
 /// hundred.
 pub const SPDX3_LICENSES: usize = 2048;
 
+/// Places at which an id of a licence is looked for in a table of as many: there is one at hand up to half of them and
+/// more, and ids that were made to meet in one place are left to the reading that counts what it costs.
+pub const SPDX3_LICENSE_PROBES: usize = 16;
+
+/// Most elements about creations (who, when) that are kept in the first reading of an SPDX 3 document, which has one, or
+/// one for each document that it was made of.
+pub const SPDX3_CREATIONS: usize = 64;
+
 /// Packages of an SPDX 3 document whose licences are looked up in one pass over it: 48 KiB.
 pub const SPDX3_BATCH: usize = 2048;
 

@@ -90,6 +90,38 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
+    /// The same for many names in an object whose other keys do not matter: a look at a key's first byte spares most
+    /// comparisons. Objects with few keys are read as fast by [`Walk::fields`], which is less code.
+    ///
+    /// # Errors
+    /// As [`Walk::fields`].
+    pub fn fields_of_many<const N: usize>(
+        &mut self,
+        names: [&'static str; N],
+    ) -> Result<[Option<Value<'a>>; N], Error> {
+        let firsts = names.iter().fold(0, |bits, name| bits | first_bit(name.bytes().next()));
+        let mut found = [None; N];
+        self.each_member(|key, here| {
+            match key.raw.bytes().next() {
+                // What these stand for is only known when they are decoded.
+                Some(b'\\' | 0x80..) => {}
+                first if firsts & first_bit(first) == 0 => return Ok(()),
+                _ => {}
+            }
+            for (name, slot) in names.iter().zip(found.iter_mut()) {
+                if key.raw == *name {
+                    if slot.replace(here.value()?).is_some() {
+                        return Err(Error::DuplicateKey(name));
+                    }
+                } else if key.folds_to(name) {
+                    return Err(Error::TwinKey(name));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Goes through the object that stands here and stops in front of each of the named members, as they come; all
     /// others are stepped over.
     ///
@@ -177,6 +209,11 @@ impl<'a> Walk<'a> {
     fn leave(&mut self) {
         self.cursor.at = self.cursor.at.saturating_add(1);
     }
+}
+
+/// A bit for a first byte, the same for both cases of a letter. Other bytes may share it.
+fn first_bit(byte: Option<u8>) -> u32 {
+    byte.map_or(0, |byte| 1_u32.wrapping_shl(u32::from(byte & 0x1f)))
 }
 
 #[cfg(test)]
@@ -269,6 +306,26 @@ mod tests {
         };
         text.walk().items(read).unwrap();
         assert_eq!(found, ["1", "3"]);
+    }
+
+    #[test]
+    fn many_names_are_found_as_few_are() {
+        let names = ["type", "@type", "spdxId", "kind", "Kelvin"];
+        for text in [
+            r#"{"type":1,"kind":[2],"x":3,"tip":4,"":5,"spdxId":6}"#,
+            r#"{"@type":1,"type":2,"T":3}"#,
+            r#"{"type":1,"type":1}"#,
+            r#"{"TYPE":1}"#,
+            r#"{"@Type":1}"#,
+            r#"{"\u0074ype":1}"#,
+            "{\"\u{17f}pdxId\":1}",
+            "{\"\u{212a}ind\":1}",
+            "{}",
+            "[]",
+        ] {
+            let walk = || parse(text.as_bytes()).unwrap().walk();
+            assert_eq!(walk().fields_of_many(names), walk().fields(names, UnknownKeys::Skip), "{text}");
+        }
     }
 
     #[test]

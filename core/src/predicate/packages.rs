@@ -189,25 +189,18 @@ enum Document<'s> {
 
 impl<'s> Document<'s> {
     fn open(attestation: &Attestation<'s>) -> Result<Self, Unmet<'s>> {
-        let kind = attestation.predicate_type;
-        let kind = TYPES.iter().find(|known| kind.is(known)).ok_or(Unmet::malformed("predicateType"))?;
-        let mut top = Top::read(attestation.predicate)?;
-        if let Some(data) = top.data {
-            // What cosign 1 wrote around it.
-            if !top.is_bare() {
-                return Err(Unmet::malformed("Data"));
-            }
-            top = Top::read(data)?;
-            if top.data.is_some() {
-                return Err(Unmet::malformed("Data"));
-            }
-        }
+        let (kind, top) = Top::of(attestation)?;
+        Self::of(kind, &top)
+    }
+
+    /// Of what an attestation says it is, and the document's members.
+    fn of(kind: &str, top: &Top<'s>) -> Result<Self, Unmet<'s>> {
         let is_spdx = kind.starts_with(SPDX);
         match (top.spdx_version, top.graph, top.bom_format) {
-            (Some(version), None, None) if is_spdx => spdx2::Document::open(version, &top).map(Self::Spdx2),
-            (None, Some(graph), None) if is_spdx => spdx3::Document::open(graph, &top).map(Self::Spdx3),
+            (Some(version), None, None) if is_spdx => spdx2::Document::open(version, top).map(Self::Spdx2),
+            (None, Some(graph), None) if is_spdx => spdx3::Document::open(graph, top).map(Self::Spdx3),
             (None, None, Some(format)) if !is_spdx => {
-                cyclonedx::Document::open(format, &top).map(Self::CycloneDx)
+                cyclonedx::Document::open(format, top).map(Self::CycloneDx)
             }
             // None of them, more than one, or the other format than the type says.
             _ => Err(Unmet::malformed("format")),
@@ -242,6 +235,30 @@ struct Top<'s> {
 }
 
 impl<'s> Top<'s> {
+    /// Of an attestation, with its predicate type.
+    fn of(attestation: &Attestation<'s>) -> Result<(&'static str, Self), Unmet<'s>> {
+        let kind = attestation.predicate_type;
+        let kind = TYPES.iter().find(|known| kind.is(known)).ok_or(Unmet::malformed("predicateType"))?;
+        let mut top = Self::read(attestation.predicate)?;
+        if let Some(data) = top.data {
+            // What cosign 1 wrote around it.
+            if !top.is_bare() {
+                return Err(Unmet::malformed("Data"));
+            }
+            top = Self::read(data)?;
+            if top.data.is_some() {
+                return Err(Unmet::malformed("Data"));
+            }
+        }
+        Ok((kind, top))
+    }
+
+    /// The graph of a document that can be SPDX 3 and nothing else.
+    fn only_graph(&self, kind: &str) -> Option<Value<'s>> {
+        let others = self.spdx_version.or(self.bom_format);
+        self.graph.filter(|_| others.is_none() && kind.starts_with(SPDX))
+    }
+
     fn read(predicate: Value<'s>) -> Result<Self, Unmet<'s>> {
         if predicate.string().is_ok() {
             return Err(Unmet::malformed(IN_A_STRING));

@@ -9,7 +9,7 @@
 use core::cell::Cell;
 
 use super::purl::{Purl, Written};
-use super::{Ask, Document, Package, Place, licenses};
+use super::{Ask, Document, Package, Place, Top, licenses, spdx3};
 use crate::glob;
 use crate::json::{self, Text, UnknownKeys, Value};
 use crate::limits;
@@ -56,31 +56,61 @@ impl<'a> Denied<'a> {
     /// document; [`Reason::PackagesMissing`] where it lists none: that nobody looked into the image is no reason to let it
     /// in; [`Reason::PredicateMalformed`] and [`Reason::PayloadAmbiguous`] for what cannot be read.
     pub fn judge<'s>(&self, attestation: &Attestation<'s>, _: &Context<'_>) -> Result<(), Unmet<'s>> {
-        let document = Document::open(attestation)?;
+        let (kind, top) = Top::of(attestation)?;
         let packages = Table::of(self.packages, |item| Entry::read(item)?.key()).map_err(fault)?;
-        let licenses = LicenseList::of(self.licenses, &document)?;
-        let ask = if licenses.is_empty() { Ask::Packages } else { Ask::Licenses };
+        let mut licenses = LicenseList::of(self.licenses)?;
         let mut listed = false;
+        let graph = top.only_graph(kind).filter(|_| !licenses.is_empty());
+        if let Some(graph) = graph {
+            spdx3::check_context(&top)?;
+            let mut any = false;
+            let visit = &mut |package: &Package<'s>| {
+                any = true;
+                judge_package(package, &packages, &licenses)
+            };
+            let denies = |license: Text<'_>| {
+                let is_denied = licenses.denies(license)?;
+                licenses.table.check_cost().map(|()| is_denied)
+            };
+            // A graph without a package is told by the other reading.
+            if spdx3::is_clean(graph, visit, &denies) && any {
+                return Ok(());
+            }
+            packages.begin_again();
+            licenses.table.begin_again();
+        }
+        let document = Document::of(kind, &top)?;
+        licenses.add_names_of(&document)?;
+        let ask = if licenses.is_empty() { Ask::Packages } else { Ask::Licenses };
         document.each(ask, &mut |package| {
             // What a document describes is the image, and not what is in it.
             listed |= package.place == Place::Listed;
-            check_named(package)?;
-            if !packages.is_empty() && is_package_denied(package, &packages)? {
-                return Err(denied(package, None));
-            }
-            if !licenses.is_empty() {
-                for license in package.licenses() {
-                    let license = license?;
-                    if licenses.denies(license)? {
-                        return Err(denied(package, Some(license)));
-                    }
-                }
-            }
-            packages.check_cost()?;
-            licenses.table.check_cost()
+            judge_package(package, &packages, &licenses)
         })?;
         if listed { Ok(()) } else { Err(Unmet::because(Reason::PackagesMissing)) }
     }
+}
+
+/// A package, with those licences that were read with it.
+fn judge_package<'s>(
+    package: &Package<'s>,
+    packages: &Table<'_>,
+    licenses: &LicenseList<'_, 's>,
+) -> Result<(), Unmet<'s>> {
+    check_named(package)?;
+    if !packages.is_empty() && is_package_denied(package, packages)? {
+        return Err(denied(package, None));
+    }
+    if !licenses.is_empty() {
+        for license in package.licenses() {
+            let license = license?;
+            if licenses.denies(license)? {
+                return Err(denied(package, Some(license)));
+            }
+        }
+    }
+    packages.check_cost()?;
+    licenses.table.check_cost()
 }
 
 /// A package that nothing can be compared with cannot be told from a denied one.
@@ -270,6 +300,13 @@ impl<'a> Table<'a> {
         self.slots.is_empty()
     }
 
+    /// Forgets what was compared, because another reading begins, unless the first has become too dear.
+    fn begin_again(&self) {
+        if self.left.get() > 0 {
+            self.left.set(limits::PACKAGE_COMPARISONS);
+        }
+    }
+
     /// Ends a reading that has become too dear.
     fn check_cost(&self) -> Result<(), Unmet<'static>> {
         let words = "list of packages, too long for so many globs that begin and end with a star,";
@@ -379,23 +416,27 @@ struct LicenseList<'a, 's> {
 }
 
 impl<'a, 's> LicenseList<'a, 's> {
-    fn of(list: Value<'a>, document: &Document<'s>) -> Result<Self, Unmet<'s>> {
+    fn of(list: Value<'a>) -> Result<Self, Unmet<'s>> {
         let table = Table::of(list, |item| read_glob(item).map(Key::of)).map_err(fault)?;
-        let mut denied = Self { table, own: heapless::Vec::new(), every_own: false };
-        if denied.is_empty() {
-            return Ok(denied);
+        Ok(Self { table, own: heapless::Vec::new(), every_own: false })
+    }
+
+    /// Adds a document's own licences that are denied by their names.
+    fn add_names_of(&mut self, document: &Document<'s>) -> Result<(), Unmet<'s>> {
+        if self.is_empty() {
+            return Ok(());
         }
         match document {
             Document::Spdx2(document) => document.each_named_license(&mut |id, name| {
-                if denied.denies(name)? && denied.own.push(id).is_err() {
-                    denied.every_own = true;
+                if self.denies(name)? && self.own.push(id).is_err() {
+                    self.every_own = true;
                 }
                 Ok(())
             })?,
             // Expressions refer to it by names that each of them maps by itself. It is in the document because
             // something is under it.
             Document::Spdx3(document) => document.each_named_license(&mut |id, name| {
-                if !denied.denies(name)? {
+                if !self.denies(name)? {
                     return Ok(());
                 }
                 let finding = Finding::Package { name: id, version: None, license: Some(name) };
@@ -403,7 +444,7 @@ impl<'a, 's> LicenseList<'a, 's> {
             })?,
             Document::CycloneDx(_) => {}
         }
-        Ok(denied)
+        Ok(())
     }
 
     fn is_empty(&self) -> bool {

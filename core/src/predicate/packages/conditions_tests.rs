@@ -216,6 +216,43 @@ fn what_cannot_be_compared_is_not_passed() {
 }
 
 #[test]
+fn a_spdx_3_package_may_have_many_licences_as_long_as_none_is_denied() {
+    let graph = |last: &str| {
+        let relation = |license: &str| {
+            format!(
+                r#"{{"type":"Relationship","relationshipType":"hasDeclaredLicense","from":"x/p","to":["https://spdx.org/licenses/{license}"]}}"#
+            )
+        };
+        let relations = ["MIT", "ISC", "Zlib", "X11", last].map(relation).join(",");
+        spdx3(&format!(r#"{{"type":"software_Package","spdxId":"x/p","name":"p"}},{relations}"#))
+    };
+    let list = licenses(r#""AGPL-*""#);
+    assert_eq!(judge(&list, &graph("NTP")), Ok(()));
+    let unread = "predicate-malformed: its licences of one package cannot be read";
+    assert_eq!(judge(&list, &graph("AGPL-3.0-only")), Err(unread.to_string()));
+}
+
+#[test]
+fn the_first_denied_package_of_spdx_3_is_named_whatever_denies_it() {
+    let elements = |one: &str, other: &str| {
+        spdx3(&format!(
+            r#"{{"type":"software_Package","spdxId":"x/{one}","name":"{one}"}},
+               {{"type":"software_Package","spdxId":"x/{other}","name":"{other}"}},
+               {{"type":"Relationship","relationshipType":"hasDeclaredLicense","from":"x/gnu","to":"https://spdx.org/licenses/AGPL-3.0-only"}}"#
+        ))
+    };
+    let list = r#"{"deny":[{"name":"bad","version":null}],"licenses":["AGPL-*"]}"#;
+    let code =
+        |document: &str| judge(list, document).map_err(|words| words.split(':').next().map(String::from));
+    assert_eq!(code(&elements("gnu", "bad")), Err(Some("license-denied".to_string())));
+    assert_eq!(code(&elements("bad", "gnu")), Err(Some("package-denied".to_string())));
+    // A file's licence is no package's.
+    assert_eq!(code(&elements("p", "q")), Ok(()));
+    let nothing = spdx3(r#"{"type":"software_File","spdxId":"x/f","name":"f"}"#);
+    assert_eq!(code(&nothing), Err(Some("packages-missing".to_string())));
+}
+
+#[test]
 fn a_denied_licence_is_found_in_every_format() {
     let list = licenses(r#""AGPL-3.0*","GNU Affero*""#);
     let one = |license: &str| cyclonedx(&format!(r#"{{"name":"a","version":"1","licenses":[{license}]}}"#));

@@ -2,11 +2,16 @@
 //! join them to elements that hold expressions.
 //!
 //! There is no memory for an index of the graph. The licences are few and kept by their places; packages are taken in
-//! batches, and one pass over the relations finds what belongs to a batch.
+//! batches, and one pass over the relations finds what belongs to a batch. A graph in which nothing is denied does not
+//! need that: `glance` tells it from the others in one pass.
 //!
 //! Only the context of SPDX's own is read, in which each term has one meaning, and only elements of the graph: a
 //! document that puts elements inside of others is refused. Relations to what is neither in the graph nor a licence of
 //! SPDX's list make the licences unreadable, and so do sets of licences as objects (`expandedlicensing_…Set`).
+
+mod glance;
+
+pub(super) use glance::is_clean;
 
 use core::cell::Cell;
 
@@ -58,18 +63,8 @@ pub(super) struct Document<'s> {
 impl<'s> Document<'s> {
     /// Opens one by its `@graph`.
     pub(super) fn open(graph: Value<'s>, top: &Top<'s>) -> Result<Self, Unmet<'s>> {
-        let context = top.context.ok_or(json::Error::MissingKey("@context"))?;
-        let [head, tail] = CONTEXT;
-        if !context.string().is_ok_and(|text| text.raw().starts_with(head) && text.raw().ends_with(tail)) {
-            return Err(Unmet::malformed("@context"));
-        }
-        let creation = find_creation(graph)?;
-        let names = ["specVersion", "created", "createdUsing"];
-        let [version, created, tools] = creation.object()?.fields(names, UnknownKeys::Skip)?;
-        let version = version.ok_or(json::Error::MissingKey("specVersion"))?.string()?;
-        if !["3.0", "3.0.0", "3.0.1"].iter().any(|known| version.is(known)) {
-            return Err(Unmet::malformed("specVersion"));
-        }
+        check_context(top)?;
+        let (version, [created, tools]) = check_creation(find_creation(graph)?)?;
         Ok(Self { graph, version, created, tools: known(tools) })
     }
 
@@ -348,6 +343,26 @@ fn read_licensed<'s>(here: &mut Walk<'s>) -> Result<Option<Text<'s>>, Unmet<'s>>
     Ok(Some(from.ok_or(json::Error::MissingKey("from"))?.string()?))
 }
 
+/// Checks that the context is SPDX's own.
+pub(super) fn check_context<'s>(top: &Top<'s>) -> Result<(), Unmet<'s>> {
+    let context = top.context.ok_or(json::Error::MissingKey("@context"))?;
+    let [head, tail] = CONTEXT;
+    let is_known =
+        context.string().is_ok_and(|text| text.raw().starts_with(head) && text.raw().ends_with(tail));
+    if is_known { Ok(()) } else { Err(Unmet::malformed("@context")) }
+}
+
+/// The version of a creation, which must be known here, and its time and tools.
+fn check_creation<'s>(creation: Value<'s>) -> Result<(Text<'s>, [Option<Value<'s>>; 2]), Unmet<'s>> {
+    let names = ["specVersion", "created", "createdUsing"];
+    let [version, created, tools] = creation.object()?.fields(names, UnknownKeys::Skip)?;
+    let version = version.ok_or(json::Error::MissingKey("specVersion"))?.string()?;
+    if !["3.0", "3.0.0", "3.0.1"].iter().any(|known| version.is(known)) {
+        return Err(Unmet::malformed("specVersion"));
+    }
+    Ok((version, [created, tools]))
+}
+
 /// The package here; `None` where it is another element.
 fn read_package<'s>(here: &mut Walk<'s>, licenses: Licenses<'s>) -> Result<Option<Package<'s>>, Unmet<'s>> {
     let names =
@@ -356,14 +371,20 @@ fn read_package<'s>(here: &mut Walk<'s>, licenses: Licenses<'s>) -> Result<Optio
     if !Element::of([kind, at_kind, None, None])?.is_one_of(&PACKAGES) {
         return Ok(None);
     }
-    Ok(Some(Package {
+    package_of([name, version, purl, identifiers], licenses).map(Some)
+}
+
+/// Of its name, version, package URL and external identifiers.
+fn package_of<'s>(members: [Option<Value<'s>>; 4], licenses: Licenses<'s>) -> Result<Package<'s>, Unmet<'s>> {
+    let [name, version, purl, identifiers] = members;
+    Ok(Package {
         place: Place::Listed,
         name: text(name, "package name")?,
         group: None,
         version: text(version, "software_packageVersion")?,
         purls: Purls::new(text(purl, "software_packageUrl")?, identifiers, IDENTIFIER)?,
         licenses,
-    }))
+    })
 }
 
 /// The creation of the one document of the graph. On the way, that every element stands in the graph itself.
