@@ -56,7 +56,8 @@ fuzz: ## changed bundles, certificates, checkpoints, timestamps, roots: whatever
 .PHONY: bench
 bench: peers ## the numbers, as ratios side by side in one run
 	$(CARGO) build --locked --release -p pullward --bins
-	$(CARGO) bench --locked -p pullward-tests --bench predicates --bench attestations --bench proxy --bench numbers
+	tests/rivals/install
+	$(CARGO) bench --locked --no-fail-fast -p pullward-tests --bench predicates --bench attestations --bench rejudge --bench proxy --bench numbers --bench keyless
 
 .PHONY: doc
 doc: ## the library's documentation, into target/doc

@@ -34,7 +34,7 @@ use crate::evidence::pad::Pad;
 use crate::evidence::store::Use;
 use crate::evidence::store::keeper::Keeper;
 use crate::evidence::{
-    Attached, Budget, EvidenceSource, Flow, Found, Gathered, Question as EvidenceQuestion, SourceError,
+    Attached, Budget, EvidenceSource, Flow, Found, Gathered, Kin, Question as EvidenceQuestion, SourceError,
     Wanted,
 };
 use crate::receipt::store::Receipts;
@@ -287,7 +287,12 @@ impl Engine {
     }
 
     /// The verdict, and what was used for it goes to the keeper where it allows.
-    fn judge_and_keep(&self, believed: Believed<'_>, subject: &Subject, deadline: Instant) -> Verdict {
+    pub(crate) fn judge_and_keep(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        deadline: Instant,
+    ) -> Verdict {
         let started = Instant::now();
         let pad = self.keeper.as_ref().map(|keeper| Arc::new(Pad::new(Arc::clone(keeper.staging()))));
         let mut session = Session::open(believed, subject);
@@ -363,8 +368,65 @@ impl Engine {
                 log.note(&event);
                 session.take(event);
             }
+            let wants_parents = session.asks_for_parents() && session.lacks_signature();
+            if wants_parents && let Some(Ok(source)) = source.open(subject.reference.as_ref()) {
+                take_parents(&*source, session, subject, &mut budget, deadline, log);
+            }
+        }
+        if session.lacks_signature() {
+            for event in self.find_remedy(session.believed(), subject, &mut budget, deadline) {
+                log.note(&event);
+                session.take(event);
+            }
         }
         others
+    }
+
+    /// Looks for what explains that an image is not signed: its index is, or another manifest of it. It decides nothing;
+    /// it is kept only where it gives a reason that says more, and what cannot be read is not looked at.
+    fn find_remedy(
+        &self,
+        believed: Believed<'_>,
+        subject: &Subject,
+        budget: &mut Budget,
+        deadline: Instant,
+    ) -> Vec<Event> {
+        for source in &self.sources {
+            let Some(Ok(source)) = source.open(subject.reference.as_ref()) else { continue };
+            for kin in [Kin::Parents, Kin::Rewritten] {
+                let found = source.relatives(&subject.digest, subject.reference.as_ref(), kin, deadline);
+                for relative in found.unwrap_or_default() {
+                    if budget.spend(relative.length()).is_err() {
+                        return Vec::new();
+                    }
+                    let mut trial = Session::open(believed, subject);
+                    let Taken::Related(other) = trial.take(Event::Related(relative.clone())) else {
+                        continue;
+                    };
+                    let mut piece = None;
+                    let asked = EvidenceQuestion {
+                        subject: &other,
+                        wanted: Wanted::Signatures,
+                        platform: &subject.platform,
+                        deadline,
+                    };
+                    let visited = source.visit(asked, budget, &mut |found| {
+                        trial.take(Event::Found(found.clone()));
+                        match trial.reason() {
+                            Reason::SignedIndexNotPlatform | Reason::DigestRewritten => {
+                                piece = Some(found);
+                                Flow::Stop
+                            }
+                            _ => Flow::Continue,
+                        }
+                    });
+                    if let (Ok(_), Some(piece)) = (visited, piece) {
+                        return vec![Event::Related(relative), Event::Found(piece)];
+                    }
+                }
+            }
+        }
+        Vec::new()
     }
 
     /// Counts what a session holds among what all verdicts may have in memory. Waiting for room would be waiting for
@@ -385,6 +447,53 @@ impl Engine {
                 ),
             }),
         }
+    }
+}
+
+/// Takes the indexes that a source knows to list the image, and what is attached to each of them that the image is tied
+/// to.
+fn take_parents(
+    source: &dyn EvidenceSource,
+    session: &mut Session<'_>,
+    subject: &Subject,
+    budget: &mut Budget,
+    deadline: Instant,
+    log: &mut dyn EventLog,
+) {
+    let found = source.relatives(&subject.digest, subject.reference.as_ref(), Kin::Parents, deadline);
+    let (found, mut ended) = match found {
+        Ok(found) => (found, Vec::new()),
+        Err(error) => (Vec::new(), Event::after_visit(Err(error))),
+    };
+    for relative in found {
+        if let Err(limit) = budget.spend(relative.length()) {
+            ended = Event::after_visit(Err(SourceError::Limit { source_name: relative.source, limit }));
+            break;
+        }
+        let event = Event::Related(relative);
+        log.note(&event);
+        // Only what the bytes prove is asked about.
+        let Taken::Related(parent) = session.take(event) else { continue };
+        let asked = EvidenceQuestion {
+            subject: &parent,
+            wanted: Wanted::Signatures,
+            platform: &subject.platform,
+            deadline,
+        };
+        let visited = source.visit(asked, budget, &mut |found| {
+            let event = Event::Found(found);
+            log.note(&event);
+            session.take(event);
+            Flow::Continue
+        });
+        for event in Event::after_visit(visited) {
+            log.note(&event);
+            session.take(event);
+        }
+    }
+    for event in ended {
+        log.note(&event);
+        session.take(event);
     }
 }
 
@@ -431,16 +540,18 @@ impl Engine {
         };
         let receipts = self.receipts.as_deref();
         let receipt = receipts.and_then(|receipts| receipts.find(&subject.digest, &subject.name));
-        if let Some(receipt) = &receipt {
-            if let Some(mut verdict) = receipted::verdict(trust, &subject, receipt) {
-                verdict.elapsed_us = elapsed_us(started);
-                return verdict;
-            }
-            subject.allowed_at = receipt.first_allowed();
+        if let Some(receipt) = &receipt
+            && let Some(mut verdict) = receipted::verdict(trust, &subject, receipt)
+        {
+            verdict.elapsed_us = elapsed_us(started);
+            return verdict;
         }
+        subject.allowed_at =
+            receipts.and_then(|it| it.admitted_under(&subject.digest, &subject.name, &trust.digest));
         let believed = Believed::Bundle(trust);
-        // A person who asks has pulled nothing.
-        if question.place.hook == Hook::Cli {
+        // A person who asks has pulled nothing, and what the inventory finds may have come by any way: a receipt for it
+        // would let start what was only given a name.
+        if matches!(question.place.hook, Hook::Cli | Hook::Inventory) {
             return self.judge_subject(believed, &subject, deadline, &mut Unrecorded);
         }
         let verdict = self.judge_and_keep(believed, &subject, deadline);

@@ -21,6 +21,7 @@ pub mod receipt;
 pub mod record;
 #[cfg(feature = "network")]
 pub mod registry;
+pub mod rejudge;
 pub mod server;
 pub mod service;
 pub mod socket;

@@ -52,6 +52,9 @@ pub struct Receipt {
     /// The hook that asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook: Option<Hook>,
+    /// Digest of the bundle under which the image was judged again and denied; none where no bundle has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_by: Option<String>,
 }
 
 impl Receipt {
@@ -77,13 +80,24 @@ impl Receipt {
             evidence,
             rule: verdict.rule.clone(),
             hook: Some(verdict.place.hook),
+            refused_by: None,
         })
     }
 
-    /// Whether this receipt was given by the bundle of this digest, and `rule` decided.
+    /// Whether the image was judged again under this bundle and denied.
+    fn is_refused_by(&self, trust: &Digest) -> bool {
+        self.refused_by.as_deref() == Some(trust.to_string().as_str())
+    }
+
+    /// Whether this bundle gave it, and has not refused it since.
+    fn serves(&self, trust: &Digest) -> bool {
+        self.trust_digest == trust.to_string() && !self.is_refused_by(trust)
+    }
+
+    /// Whether the bundle of this digest gave this receipt and has not refused it since, and `rule` decided.
     #[must_use]
-    pub fn is_by(&self, trust_digest: &Digest, rule: &str) -> bool {
-        self.trust_digest == trust_digest.to_string() && self.rule.as_deref() == Some(rule)
+    pub fn is_by(&self, trust: &Digest, rule: &str) -> bool {
+        self.serves(trust) && self.rule.as_deref() == Some(rule)
     }
 
     /// The hook that asked.
@@ -105,13 +119,19 @@ impl Receipt {
         Some(Admission { at: UnixTime::parse(&self.first_allowed)?, by })
     }
 
-    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule
-    /// let in without any counts until there is some. `None` where this adds nothing: a laxer rule takes nothing back.
-    fn after(self, before: Admission) -> Option<Self> {
-        match (before.by, self.evidence.is_empty()) {
-            (AdmittedBy::Evidence, true) => None,
-            (AdmittedBy::Rule, false) => Some(self),
-            _ => Some(Self { first_allowed: before.at.to_string(), ..self }),
+    /// The same receipt for an image that was allowed before. What evidence let in first counts from then on; what a rule let
+    /// in without any counts until there is some, and a laxer rule takes nothing back.
+    fn renewing(self, known: &Self) -> Self {
+        let by = known.first_allowed().map(|admission| admission.by);
+        match (by, self.evidence.is_empty()) {
+            (Some(AdmittedBy::Evidence), true) => Self {
+                trust_version: self.trust_version,
+                trust_digest: self.trust_digest,
+                refused_by: None,
+                ..known.clone()
+            },
+            (Some(AdmittedBy::Rule), false) | (None, _) => self,
+            _ => Self { first_allowed: known.first_allowed.clone(), ..self },
         }
     }
 
@@ -161,6 +181,7 @@ mod tests {
             evidence: Vec::new(),
             rule: None,
             hook: None,
+            refused_by: None,
         }
     }
 

@@ -28,7 +28,7 @@ use crate::condition;
 use crate::decide::clerk::ConditionRow;
 use crate::decide::session::{Event, FailedSource, RejectedItem, Session, Subject};
 use crate::decide::{Believed, EventLog};
-use crate::evidence::{Chain, Format, Found, Source};
+use crate::evidence::{Chain, Documents, Format, Found, Relative, Source};
 use crate::trust::file::{Existing, write_whole};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Place, Verdict};
@@ -181,6 +181,8 @@ pub enum RecordedTrust {
 #[serde(rename_all = "kebab-case")]
 enum RecordedEvent {
     Found(RecordedFound),
+    /// Since records have it: documents that may tie the image to another digest.
+    Related(RecordedRelative),
     Rejected(RejectedItem),
     Failed(FailedSource),
     Note(String),
@@ -212,6 +214,39 @@ struct RecordedChain {
     manifest: String,
 }
 
+/// Documents that may tie the image to another digest, in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum RecordedRelative {
+    Parent { source: String, index: String },
+    Rewritten { source: String, image: String, other: String },
+}
+
+impl RecordedRelative {
+    fn of(relative: &Relative) -> Self {
+        let source = relative.source.as_str().to_owned();
+        match &relative.documents {
+            Documents::Parent { index } => Self::Parent { source, index: Base64::encode_string(index) },
+            Documents::Rewritten { image, other } => Self::Rewritten {
+                source,
+                image: Base64::encode_string(image),
+                other: Base64::encode_string(other),
+            },
+        }
+    }
+
+    fn decode(&self) -> Result<Relative, String> {
+        let decode = |text: &str| Base64::decode_vec(text).map_err(|error| format!("related: {error}"));
+        let (source, documents) = match self {
+            Self::Parent { source, index } => (source, Documents::Parent { index: decode(index)?.into() }),
+            Self::Rewritten { source, image, other } => {
+                (source, Documents::Rewritten { image: decode(image)?.into(), other: decode(other)?.into() })
+            }
+        };
+        Ok(Relative { source: Source::from_name(source).ok_or("source: unknown")?, documents })
+    }
+}
+
 /// Collects events while a session runs.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -235,6 +270,7 @@ impl EventLog for Recorder {
                     manifest: Base64::encode_string(&chain.manifest),
                 }),
             }),
+            Event::Related(relative) => RecordedEvent::Related(RecordedRelative::of(relative)),
             Event::Rejected(item) => RecordedEvent::Rejected(item.clone()),
             Event::Failed(failure) => RecordedEvent::Failed(failure.clone()),
             Event::Note(note) => RecordedEvent::Note(note.clone()),
@@ -518,6 +554,7 @@ impl RecordedEvent {
                     chain: found.chain.as_ref().map(RecordedChain::decode).transpose()?,
                 })
             }
+            Self::Related(relative) => Event::Related(relative.decode()?),
             Self::Rejected(item) => Event::Rejected(item.clone()),
             Self::Failed(failure) => Event::Failed(failure.clone()),
             Self::Note(note) => Event::Note(note.clone()),

@@ -24,6 +24,7 @@ use crate::inventory::watch::Watch;
 use crate::notify::{self, Notifier};
 use crate::probe::Probe;
 use crate::probe::answer::{ProbingJudge, Rounds};
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::listen::{self, ListenError, Listening, Lock, Purpose};
 use crate::server::trust::{Held, TrustFailure, TrustHolder};
@@ -65,9 +66,13 @@ pub enum ServiceError {
 /// # Errors
 /// [`ServiceError`]: it never served.
 pub fn run(config: &Config, parts: Parts) -> Result<Drained, ServiceError> {
-    let Parts { judge, trust: source, keeper } = parts;
+    let Parts { judge, trust: source, keeper, rejudging } = parts;
     let _lock = state(&config.agent.state_dir)?;
     let trust = Arc::new(TrustHolder::new(source));
+    trust.watch({
+        let rejudging = Arc::clone(&rejudging);
+        move |held| rejudging.begin(Arc::clone(held))
+    });
     // Its failure is logged where it happens, and shown by `status`.
     let loaded = trust.reload();
     let (verify, admin) = sockets(config)?;
@@ -79,7 +84,7 @@ pub fn run(config: &Config, parts: Parts) -> Result<Drained, ServiceError> {
         .enable_all()
         .build()
         .map_err(|error| ServiceError::System { what: "runtime", kind: error.kind() })?;
-    let drained = runtime.block_on(serve(config, judge, trust, loaded, verify, admin));
+    let drained = runtime.block_on(serve(config, judge, (trust, rejudging), loaded, verify, admin));
     // A judge that still runs has nobody left to answer to.
     runtime.shutdown_background();
     // Fetches that go on end with the process; what waits is written, and nothing half-written is left.
@@ -106,7 +111,7 @@ pub fn platform() -> String {
 async fn serve(
     config: &Config,
     judge: Arc<dyn Judge>,
-    trust: Arc<TrustHolder>,
+    (trust, rejudging): (Arc<TrustHolder>, Arc<Rejudging>),
     loaded: Result<Arc<Held>, TrustFailure>,
     verify: Listening,
     admin: Listening,
@@ -134,6 +139,7 @@ async fn serve(
         trust: Arc::clone(&trust),
         watch: Some(Arc::clone(&watch)),
         probe: probe.clone(),
+        rejudging,
         limits,
     };
     let notifier = Arc::new(Notifier::from_env());

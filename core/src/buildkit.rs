@@ -118,7 +118,7 @@ pub fn attestation_manifests(
 ) -> Result<heapless::Vec<Digest, { limits::INDEX_ATTESTATIONS }>, Error> {
     let mut found = heapless::Vec::new();
     // An index is read before anything is known about its signature, so it is read twice, and not once per entry.
-    let entries = read_list(index, MEDIA_TYPE_INDEX, "manifests")?;
+    let entries = read_list(index, &[MEDIA_TYPE_INDEX], "manifests")?;
     let Some(image) = only_for(entries.clone(), platform)? else { return Ok(found) };
     for entry in entries {
         let entry = Entry::read(entry?)?;
@@ -184,13 +184,13 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn parse_digest(text: Text<'_>) -> Option<Digest> {
+pub(crate) fn parse_digest(text: Text<'_>) -> Option<Digest> {
     text.plain().and_then(|text| Digest::parse(text).ok())
 }
 
 /// The manifest that the attestations in `manifest` are about, by the index's own word.
 fn find_subject(index: &[u8], manifest: &Digest, platform: &str) -> Result<Digest, Error> {
-    let entries = read_list(index, MEDIA_TYPE_INDEX, "manifests")?;
+    let entries = read_list(index, &[MEDIA_TYPE_INDEX], "manifests")?;
     let mut attestations = None;
     for entry in entries.clone() {
         let entry = Entry::read(entry?)?;
@@ -204,7 +204,7 @@ fn find_subject(index: &[u8], manifest: &Digest, platform: &str) -> Result<Diges
 }
 
 /// The one manifest of a platform. Two manifests for one platform: which one runs is not ours to guess.
-fn only_for(entries: json::Items<'_>, platform: &str) -> Result<Option<Digest>, Error> {
+pub(crate) fn only_for(entries: json::Items<'_>, platform: &str) -> Result<Option<Digest>, Error> {
     let mut right = 0_usize;
     let mut image = None;
     for entry in entries {
@@ -220,7 +220,7 @@ fn only_for(entries: json::Items<'_>, platform: &str) -> Result<Option<Digest>, 
 }
 
 fn check_layer(manifest: &[u8], statement: &Digest) -> Result<(), Error> {
-    for layer in read_list(manifest, MEDIA_TYPE_MANIFEST, "layers")? {
+    for layer in read_list(manifest, &[MEDIA_TYPE_MANIFEST], "layers")? {
         let [media_type, digest] = layer?.object()?.fields(["mediaType", "digest"], UnknownKeys::Skip)?;
         let media_type = media_type.ok_or(json::Error::MissingKey("mediaType"))?.string()?;
         let digest = digest.ok_or(json::Error::MissingKey("digest"))?.string()?;
@@ -232,10 +232,15 @@ fn check_layer(manifest: &[u8], statement: &Digest) -> Result<(), Error> {
 }
 
 /// A document that can only be what its own media type says (T-60), and the items of its list.
-fn read_list<'e>(bytes: &'e [u8], media_type: &str, list: &'static str) -> Result<json::Items<'e>, Error> {
+pub(crate) fn read_list<'e>(
+    bytes: &'e [u8],
+    media_types: &[&str],
+    list: &'static str,
+) -> Result<json::Items<'e>, Error> {
     let names = ["mediaType", "manifests", "layers"];
     let [found, manifests, layers] = json::parse(bytes)?.object()?.fields(names, UnknownKeys::Skip)?;
-    if !found.ok_or(Error::MediaType)?.string()?.is(media_type) {
+    let found = found.ok_or(Error::MediaType)?.string()?;
+    if !media_types.iter().any(|media_type| found.is(media_type)) {
         return Err(Error::MediaType);
     }
     match (list, manifests, layers) {

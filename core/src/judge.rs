@@ -30,7 +30,8 @@ use crate::verify::{self, Evidence};
 #[cfg(feature = "predicate")]
 use crate::{
     predicate::{Attestation, Context},
-    trust::Coverage,
+    related::{Kinship, Related, Relation},
+    trust::{Coverage, IndexMode},
 };
 
 #[cfg(feature = "predicate")]
@@ -144,6 +145,18 @@ pub enum Standing {
     Revoked,
 }
 
+/// Why bytes do not tie the image to another digest that counts.
+#[cfg(feature = "predicate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrelated {
+    /// They do not.
+    Chain(buildkit::Error),
+    /// The other digest is revoked.
+    Revoked,
+    /// There are [`limits::RELATED`] already.
+    TooMany,
+}
+
 /// What was decided. Not an answer until it is looked at.
 #[must_use]
 #[derive(Debug, Clone, Copy)]
@@ -201,6 +214,9 @@ pub struct Judge<'a> {
     platform: &'a str,
     #[cfg(feature = "predicate")]
     vex: VexClaims<'a>,
+    /// Digests that bytes tie the image to.
+    #[cfg(feature = "predicate")]
+    related: heapless::Vec<Related, { limits::RELATED }>,
     /// A reason that no evidence and no mode can change.
     settled: Option<Reason>,
     /// The rules that may decide, all of which have to allow: more than one only where the namespace is unknown.
@@ -229,6 +245,8 @@ impl<'a> Judge<'a> {
             platform: question.platform,
             #[cfg(feature = "predicate")]
             vex: VexClaims::default(),
+            #[cfg(feature = "predicate")]
+            related: heapless::Vec::new(),
             settled: None,
             candidates: heapless::Vec::new(),
             operations: Operations::new(),
@@ -343,10 +361,23 @@ impl<'a> Judge<'a> {
     /// What evidence is offered to, and beside it the claims of VEX statements: too large to be moved about.
     #[cfg(feature = "predicate")]
     fn parts(&mut self) -> (Parts<'_, 'a>, &mut VexClaims<'a>) {
-        let Self { trust, digest, allowed_at, time, settled, candidates, operations, limit, vex, .. } = self;
+        let Self {
+            trust,
+            digest,
+            allowed_at,
+            time,
+            settled,
+            candidates,
+            operations,
+            limit,
+            vex,
+            related,
+            ..
+        } = self;
         let parts = Parts {
             trust: *trust,
             digest: *digest,
+            related,
             allowed_at: *allowed_at,
             time: *time,
             settled: *settled,
@@ -445,6 +476,49 @@ impl<'a> Judge<'a> {
             }
         }
         best
+    }
+
+    /// Takes bytes that tie the image to another digest, and says to which: evidence about that digest may be offered from
+    /// then on. What a signature over it is worth is the rule's to say; an attestation about it is worth nothing, because
+    /// what is said of an index need not hold for each of its platforms.
+    ///
+    /// # Errors
+    /// [`Unrelated`]; what is offered about that digest is then about another image.
+    #[cfg(feature = "predicate")]
+    pub fn relate(&mut self, relation: &Relation<'_>) -> Result<Related, Unrelated> {
+        let related = relation.check(&self.digest, self.platform).map_err(Unrelated::Chain)?;
+        if let Trust::Bundle(bundle) = self.trust
+            && bundle
+                .revoked()
+                .map_or(true, |revoked| revoked.digests().contains(related.digest().as_bytes()))
+        {
+            if related.kinship() == Kinship::Parent {
+                let covered = |candidate: &&mut Candidate<'_>| {
+                    candidate.rule.is_some_and(|rule| rule.index() == IndexMode::Parent)
+                };
+                self.candidates.iter_mut().filter(covered).for_each(|it| it.reject(Reason::DigestRevoked));
+            }
+            return Err(Unrelated::Revoked);
+        }
+        if !self.related.contains(&related) {
+            self.related.push(related).map_err(|_| Unrelated::TooMany)?;
+        }
+        Ok(related)
+    }
+
+    /// Whether a rule lets the signature of an index count for the manifests that it lists.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn asks_for_parents(&self) -> bool {
+        let open = self.candidates.iter().filter(|candidate| candidate.fixed.is_none());
+        open.filter_map(|candidate| candidate.rule).any(|rule| rule.index() == IndexMode::Parent)
+    }
+
+    /// Whether no signature of the image counts so far, for a rule that asks for one.
+    #[must_use]
+    pub fn lacks_signature(&self) -> bool {
+        self.settled.is_none()
+            && self.candidates.iter().any(|candidate| candidate.fixed.is_none() && !candidate.is_signed())
     }
 
     /// Whether a rule asks for attestations at all.

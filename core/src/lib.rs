@@ -48,6 +48,8 @@ mod platform;
 #[cfg(feature = "predicate")]
 pub mod predicate;
 pub mod reference;
+#[cfg(feature = "predicate")]
+pub mod related;
 #[cfg(feature = "keyless")]
 pub mod sct;
 pub mod signature;

@@ -318,6 +318,10 @@ pub const SIGNED_BY: usize = 64;
 /// Most requirements on attestations of one rule: what a verdict remembers of them is one bit each.
 pub const RULE_ATTESTATIONS: usize = 16;
 
+/// Indexes and other manifests that one image is tied to, in one verdict: a platform's manifest stands in the index of its
+/// tag, and after a few releases that left it unchanged in a few more. Each costs the requests of one image. Ours.
+pub const RELATED: usize = 8;
+
 /// Most predicate types of one requirement: provenance has 2, package lists 2 and their versions.
 pub const ATTESTATION_TYPES: usize = 8;
 
@@ -530,6 +534,10 @@ pub const HEADER_LIST_BYTES: u32 = 8 * 1024;
 /// Streams reset by the peer before the agent saw them, after which the connection is closed: h2's own default
 /// against "rapid reset" (CVE-2023-44487).
 pub const PENDING_RESETS: usize = 20;
+
+/// Images that were let in and are no longer, which `status` names; of more it says how many. The admin socket's answer is
+/// bounded, and the journal has all.
+pub const REJUDGED_LISTED: usize = 200;
 
 /// Largest configuration file, in bytes. A complete one has 2 KB.
 pub const CONFIG_BYTES: u64 = 1024 * 1024;

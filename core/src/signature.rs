@@ -65,7 +65,7 @@ pub enum SignedFormat {
     /// A certificate, a CMS signature or an SCT: signed bytes name the algorithm, which must go with the key.
     ///
     /// P-256 goes with SHA-256 and SHA-384 (private authorities sign so), P-384 with SHA-384, RSA with SHA-256, SHA-384
-    /// and SHA-512, Ed25519 with itself.
+    /// and SHA-512, in PKCS#1 v1.5 or PSS as named, Ed25519 with itself.
     #[cfg(feature = "keyless")]
     Named(SignatureAlgorithm),
     /// A timestamp's CMS signature: as `Named`, and P-384 with SHA-256 too, which is how Sigstore's own authorities sign
@@ -82,6 +82,8 @@ pub enum SignatureAlgorithm {
     Ecdsa(HashAlgorithm),
     /// RSA, PKCS#1 v1.5.
     RsaPkcs1(HashAlgorithm),
+    /// RSA, PSS: MGF1 with the same hash, and a salt as long as that (PS256, PS384, PS512 of RFC 7518 section 3.5).
+    RsaPss(HashAlgorithm),
     /// Ed25519, pure.
     Ed25519,
 }
@@ -107,7 +109,7 @@ pub enum KeyType {
     P384,
     /// Ed25519 (RFC 8032), pure; verified where the feature `ed25519` is built in.
     Ed25519,
-    /// RSA, PKCS#1 v1.5, 2,048 to 4,096 bits, e = 65,537.
+    /// RSA, 2,048 to 4,096 bits, e = 65,537: PKCS#1 v1.5, and PSS where the signed bytes name it.
     Rsa,
 }
 
@@ -330,7 +332,7 @@ impl PublicKey {
     ///
     /// ECDSA signatures are DER (RFC 3279 section 2.2.3), strict and minimal; a high `s` is accepted, as Go and
     /// cosign do, so signature bytes never serve to tell signatures apart. Ed25519 is checked in its strict form
-    /// (no small order points, canonical `s`). RSA is PKCS#1 v1.5 (RFC 8017 section 8.2.2).
+    /// (no small order points, canonical `s`). RSA is PKCS#1 v1.5 (RFC 8017 section 8.2.2), or PSS where the format names it.
     ///
     /// # Errors
     /// [`SignatureInvalid`], also where `format` does not go with this kind of key.
@@ -436,11 +438,21 @@ impl PublicKey {
                 key.verify_strict(message.bytes, &signature).map_err(|_| SignatureInvalid)
             }
             #[cfg(feature = "rsa")]
-            (Material::Rsa(key), SignatureAlgorithm::RsaPkcs1(hash)) => match hash {
-                Sha256 => key.verify_pkcs1(rsa::Hash::Sha256(message.sha256()), signature),
-                Sha384 => key.verify_pkcs1(rsa::Hash::Sha384(message.sha384()), signature),
-                HashAlgorithm::Sha512 => key.verify_pkcs1(rsa::Hash::Sha512(&message.sha512()), signature),
-            },
+            (Material::Rsa(key), SignatureAlgorithm::RsaPkcs1(hash) | SignatureAlgorithm::RsaPss(hash)) => {
+                let sha512;
+                let hash = match hash {
+                    Sha256 => rsa::Hash::Sha256(message.sha256()),
+                    Sha384 => rsa::Hash::Sha384(message.sha384()),
+                    HashAlgorithm::Sha512 => {
+                        sha512 = message.sha512();
+                        rsa::Hash::Sha512(&sha512)
+                    }
+                };
+                match algorithm {
+                    SignatureAlgorithm::RsaPss(_) => key.verify_pss(hash, signature),
+                    _ => key.verify_pkcs1(hash, signature),
+                }
+            }
             _ => Err(SignatureInvalid),
         }
     }

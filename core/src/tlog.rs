@@ -30,7 +30,7 @@ mod test_log;
 mod tests;
 
 use checkpoint::Checkpoint;
-use entry::{Entry, Inclusion, Proof};
+use entry::{Entry, Inclusion, Note, Proof};
 use leaf::{Kind, SignedMaterial};
 use merkle::Hash;
 
@@ -209,15 +209,22 @@ fn verify_proof(
     log: &LogKey<'_>,
     operations: &mut Operations,
 ) -> Result<(), Error> {
-    merkle::verify_inclusion(leaf, proof.index, proof.size, &proof.hashes()?, &proof.root)
-        .map_err(Error::Proof)?;
-    let note = proof.note()?.ok_or(Error::NoCheckpoint)?;
-    let checkpoint = Checkpoint::read(&note)?;
+    verify_path(proof, leaf)?;
+    let mut room = Note::new();
+    let note = proof.note(&mut room)?.ok_or(Error::NoCheckpoint)?;
+    let checkpoint = Checkpoint::read(note)?;
     if checkpoint.size() != proof.size || *checkpoint.root() != proof.root {
         return Err(Error::CheckpointMismatch);
     }
     checkpoint.verify(log, operations)?;
     Ok(())
+}
+
+/// That the proof's hashes lead to its root. Apart, so that they are gone from the stack before the checkpoint is on it.
+#[inline(never)]
+fn verify_path(proof: &Proof<'_>, leaf: &Hash) -> Result<(), Error> {
+    merkle::verify_inclusion(leaf, proof.index, proof.size, &proof.hashes()?, &proof.root)
+        .map_err(Error::Proof)
 }
 
 /// The verified entries of one signature.

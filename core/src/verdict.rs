@@ -71,6 +71,10 @@ reasons! {
     ThresholdNotMet = "threshold-not-met", Deny, "have the missing authorities sign this digest";
     /// a trusted signer signed, but another image's digest
     DigestMismatch = "digest-mismatch", Deny, "sign this digest: the signature belongs to other content, perhaps to what this tag named before";
+    /// the index of this image is signed, and this platform's manifest is not
+    SignedIndexNotPlatform = "signed-index-not-platform", Deny, "pull by the tag or by the index's digest, or write index = \"parent\" into the rule, or sign every platform (cosign sign --recursive)";
+    /// another manifest of the same image is signed: this one has the same configuration and other layer blobs
+    DigestRewritten = "digest-rewritten", Deny, "copy images without packing them anew (oras copy, crane copy, skopeo copy --all --preserve-digests instead of docker save and another compression), or sign this digest too";
     /// only attestations were found: no statement says that the image itself is signed
     PredicateNotSignature = "predicate-not-signature", Deny, "sign the image itself (cosign sign); an attestation is not a signature";
     /// the signature's encoding is not the one that its format demands

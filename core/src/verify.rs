@@ -23,6 +23,8 @@ use crate::keyless::{SignatureError, WitnessError};
 use crate::limits;
 use crate::oci::Digest;
 use crate::operations::Operations;
+#[cfg(feature = "predicate")]
+use crate::related::Related;
 use crate::signature::{Message, SignedFormat};
 use crate::signed::Signed;
 use crate::time::UnixTime;
@@ -123,6 +125,51 @@ pub struct Verified<'s> {
     by: SignedBy<'s>,
     claim: Claim<'s>,
     content: &'s [u8],
+    #[cfg(feature = "predicate")]
+    related: Option<Related>,
+}
+
+/// The digests that evidence may be about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subjects<'d> {
+    /// The image's.
+    pub image: &'d Digest,
+    /// Those that it is tied to. An image signature may be over one of them; an attestation may not.
+    #[cfg(feature = "predicate")]
+    pub related: &'d [Related],
+}
+
+impl<'d> Subjects<'d> {
+    /// The image's alone.
+    #[must_use]
+    pub fn only(image: &'d Digest) -> Self {
+        Self {
+            image,
+            #[cfg(feature = "predicate")]
+            related: &[],
+        }
+    }
+}
+
+/// What a signature was found to be over, where that is not the image's own digest.
+#[cfg(feature = "predicate")]
+type Other = Option<Related>;
+#[cfg(not(feature = "predicate"))]
+type Other = ();
+
+/// Which of the digests a signature is over; the error for the image's own where it is none of them.
+fn find_subject<E>(subjects: &Subjects<'_>, check: impl Fn(&Digest) -> Result<(), E>) -> Result<Other, E> {
+    let own = check(subjects.image);
+    #[cfg(feature = "predicate")]
+    return match own {
+        Ok(()) => Ok(None),
+        Err(error) => {
+            let related = subjects.related.iter().find(|related| check(related.digest()).is_ok());
+            related.map(|related| Some(*related)).ok_or(error)
+        }
+    };
+    #[cfg(not(feature = "predicate"))]
+    own
 }
 
 impl<'s> Verified<'s> {
@@ -142,6 +189,13 @@ impl<'s> Verified<'s> {
     #[must_use]
     pub fn claim(&self) -> &Claim<'s> {
         &self.claim
+    }
+
+    /// The digest that it is about, where it is not the image's own but one that the image is tied to.
+    #[cfg(feature = "predicate")]
+    #[must_use]
+    pub fn related(&self) -> Option<Related> {
+        self.related
     }
 
     /// The payload that is signed, exactly as the signature has it.
@@ -212,7 +266,7 @@ pub enum Error {
 /// [`Error`], by what is wrong first: bound, form, signature, signer, content.
 pub fn verify<'s>(
     evidence: &Evidence<'s>,
-    digest: &Digest,
+    subjects: &Subjects<'_>,
     keys: &impl Keyring,
     now: UnixTime,
     operations: &mut Operations,
@@ -230,8 +284,16 @@ pub fn verify<'s>(
             let mut sent = Sent::new(Signed::Payload(&message), signature.bytes());
             sent.beside = signer::decode_annotations(annotations, keys, &mut room);
             let (position, by) = find_signer(&sent, keys, now, operations, work)?;
-            simple_signing::check_payload(payload, digest).map_err(Error::SimpleSigning)?;
-            Ok(Verified { position, by, claim: Claim::ImageSignature, content: payload })
+            let _other = find_subject(subjects, |digest| simple_signing::check_payload(payload, digest))
+                .map_err(Error::SimpleSigning)?;
+            Ok(Verified {
+                position,
+                by,
+                claim: Claim::ImageSignature,
+                content: payload,
+                #[cfg(feature = "predicate")]
+                related: _other,
+            })
         }
         Evidence::Envelope { document, annotations } => {
             let value = json::parse(document).map_err(|error| Error::Envelope(error.into()))?;
@@ -246,7 +308,7 @@ pub fn verify<'s>(
             // cosign asks for a timestamp over the whole layer, which has no signature beside it.
             sent.timestamped = document;
             let (position, by) = find_signer(&sent, keys, now, operations, work)?;
-            read_statement(opened.payload(), digest, position, by)
+            read_statement(opened.payload(), subjects, position, by)
         }
         Evidence::Bundle(bytes) => {
             let bundle = bundle::Bundle::read(bytes).map_err(Error::Bundle)?;
@@ -262,7 +324,7 @@ pub fn verify<'s>(
                 Sent::new(signed_envelope(SignedFormat::Bundle, &opened, &message, None), signature.bytes());
             sent.beside = beside;
             let (position, by) = find_signer(&sent, keys, now, operations, work)?;
-            read_statement(opened.payload(), digest, position, by)
+            read_statement(opened.payload(), subjects, position, by)
         }
     }
 }
@@ -278,16 +340,29 @@ fn signed_envelope<'a>(
 
 fn read_statement<'s>(
     payload: &'s [u8],
-    digest: &Digest,
+    subjects: &Subjects<'_>,
     position: u8,
     by: SignedBy<'s>,
 ) -> Result<Verified<'s>, Error> {
     let statement = Statement::read(payload).map_err(Error::Statement)?;
-    statement.check_subject(digest).map_err(Error::Statement)?;
-    let claim = if statement.predicate_type().is(SIGNATURE_PREDICATE) {
-        Claim::ImageSignature
+    let check = |digest: &Digest| statement.check_subject(digest);
+    let (claim, _other) = if statement.predicate_type().is(SIGNATURE_PREDICATE) {
+        (Claim::ImageSignature, find_subject(subjects, check))
     } else {
-        Claim::Attestation { predicate_type: statement.predicate_type(), predicate: statement.predicate() }
+        let predicate = statement.predicate();
+        let own = Subjects::only(subjects.image);
+        (
+            Claim::Attestation { predicate_type: statement.predicate_type(), predicate },
+            find_subject(&own, check),
+        )
     };
-    Ok(Verified { position, by, claim, content: payload })
+    let _other = _other.map_err(Error::Statement)?;
+    Ok(Verified {
+        position,
+        by,
+        claim,
+        content: payload,
+        #[cfg(feature = "predicate")]
+        related: _other,
+    })
 }

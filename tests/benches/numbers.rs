@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pullward::decide::{Believed, ConfiguredSource, Engine, Question, Unrecorded, wall_clock};
-use pullward::registry::{Client, Settings};
+use pullward::registry::{Client, Settings as RegistrySettings};
 use pullward::verdict::{Decision, Hook, Place};
 use pullward_core::judge::{Judge, Question as CoreQuestion, Trust};
 use pullward_core::oci::Digest;
@@ -26,8 +26,8 @@ use pullward_core::signature::{Message, PublicKey, SignedFormat};
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{TrustBundle, TrustIndex};
 use pullward_tests::{
-    Access, Cosign, CosignVersion, Crane, Image, Node, Peers, Pullward, Registry, Workspace, descriptor,
-    policy_for,
+    Access, Containerd, ContainerdVersion, Cosign, CosignVersion, Crane, Image, Node, Peers, Pullward,
+    Registry, Settings, Workspace, descriptor, policy_for, wait_until,
 };
 use wait4::Wait4 as _;
 
@@ -115,6 +115,7 @@ fn measure() -> Answer<usize> {
 
     requests(&mut report, &registry, name, &key.public)?;
     hook_and_agent(&mut report, &pullward, &workspace, &registry, &key.public, &images)?;
+    idle(&mut report, &peers, &pullward, &registry.host(), &key.public)?;
     arithmetic(&mut report, &peers, &workspace)?;
     rule_lookup(&mut report)?;
     Ok(report.missed)
@@ -231,7 +232,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Requests of a cold verdict by digest: referrers, its fallback tag, the legacy tag, the referrer and its blob.
 fn requests(report: &mut Report, registry: &Registry, name: &str, public: &Path) -> Answer<()> {
-    let client = Arc::new(Client::new(Settings::default())?);
+    let client = Arc::new(Client::new(RegistrySettings::default())?);
     let engine = Engine::new(vec![ConfiguredSource::Registry(Arc::clone(&client))]);
     let key = PublicKey::from_pem(&std::fs::read_to_string(public)?).map_err(|error| format!("{error:?}"))?;
     let place = Place { hook: Hook::Cli, containerd_namespace: None, pod_namespace: None };
@@ -319,6 +320,26 @@ fn hook_and_agent(
     let surplus = (median(hooks) - median(trues)) * 1000.0;
     report.line("hook, exec to verdict, evidence in store, over /bin/true", surplus, "ms", Some(3.0));
     report.line("hook's peak memory", median(peaks) / f64::from(1 << 20), "MiB", Some(6.0));
+    node.stop()?;
+    Ok(())
+}
+
+/// An agent that has nothing to do but to watch a containerd with one image in it.
+fn idle(report: &mut Report, peers: &Peers, pullward: &Pullward, host: &str, public: &Path) -> Answer<()> {
+    let workspace = Workspace::new()?;
+    let containerd = Containerd::start(peers, &workspace, Settings::new(ContainerdVersion::V2))?;
+    let mut node = Node::new(pullward, &workspace)?;
+    node.trust(1, &policy_for(host, public))?;
+    node.configure(&format!("[containerd]\naddress = '{}'", containerd.socket().display()));
+    node.start()?;
+    containerd
+        .ctr("k8s.io", &["image", "pull", "--plain-http", "--local", &format!("{host}/team/app-0:v1")])?;
+    wait_until("the image is in the inventory", Duration::from_secs(30), || {
+        node.status().is_ok_and(|status| status["inventory"]["allowed"] == 1)
+    })?;
+    #[expect(clippy::cast_precision_loss, reason = "KiB of memory are far below 2^52")]
+    let resident = node.agent()?.resident_kib()? as f64 / 1024.0;
+    report.line("agent's resident memory, idle, containerd watched", resident, "MiB", Some(16.0));
     node.stop()?;
     Ok(())
 }

@@ -61,6 +61,15 @@ pub enum Reply {
     Hang(Vec<u8>),
     /// These bytes, and then blanks without end.
     Endless(Vec<u8>),
+    /// An answer as it should be, whose body comes at no more than so many bytes a second.
+    Paced {
+        /// The media type.
+        media_type: String,
+        /// The body.
+        body: Vec<u8>,
+        /// The pace.
+        bytes_per_second: usize,
+    },
     /// These bytes, and then one blank after the other at this pace.
     Drip(Vec<u8>, Duration),
 }
@@ -256,6 +265,22 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
                 socket.write_all(&bytes)?;
                 loop {
                     socket.write_all(&[b' '; 64 * 1024])?;
+                }
+            }
+            Reply::Paced { media_type, body, bytes_per_second } => {
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 200 Status\r\ncontent-length: {length}\r\ncontent-type: {media_type}\r\n\r\n"
+                );
+                socket.write_all(head.as_bytes())?;
+                for part in body.chunks((bytes_per_second / 10).max(1)) {
+                    if shared.stopped.load(Ordering::SeqCst) {
+                        return Ok(());
+                    }
+                    socket.write_all(part)?;
+                    socket.flush()?;
+                    // The pace is what is served, not a way to wait for anything.
+                    thread::sleep(Duration::from_millis(100));
                 }
             }
             Reply::Drip(bytes, pace) => {

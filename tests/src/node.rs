@@ -21,6 +21,7 @@ pub struct Node<'a> {
     workspace: &'a Workspace,
     folder: PathBuf,
     extra: String,
+    cut_off: bool,
     process: Option<Process>,
 }
 
@@ -33,7 +34,7 @@ impl<'a> Node<'a> {
         let folder = workspace.folder("node")?;
         workspace.folder("node/run")?;
         workspace.folder("node/certs.d")?;
-        let node = Self { pullward, workspace, folder, extra: String::new(), process: None };
+        let node = Self { pullward, workspace, folder, extra: String::new(), cut_off: false, process: None };
         node.key("root")?;
         Ok(node)
     }
@@ -110,6 +111,34 @@ impl<'a> Node<'a> {
         extra.clone_into(&mut self.extra);
     }
 
+    /// From the next start on, agent and hook are each in a network namespace in which nothing is up, not even loopback.
+    pub fn cut_off(&mut self) {
+        self.cut_off = true;
+    }
+
+    /// The command, in a network namespace of its own where the node is cut off.
+    fn placed(&self, command: Command) -> Command {
+        if !self.cut_off {
+            return command;
+        }
+        // It replaces itself by the program, so that its id is the program's.
+        let mut placed = Command::new("/usr/bin/unshare");
+        placed.arg("--net");
+        if !rustix::process::geteuid().is_root() {
+            placed.arg("--map-current-user");
+        }
+        placed.arg(command.get_program()).args(command.get_args()).env_clear();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                placed.env(name, value);
+            }
+        }
+        if let Some(folder) = command.get_current_dir() {
+            placed.current_dir(folder);
+        }
+        placed
+    }
+
     /// The configuration, written anew.
     ///
     /// # Errors
@@ -144,7 +173,7 @@ impl<'a> Node<'a> {
         let config = self.config()?;
         let mut command = self.pullward.command(self.workspace, ["agent", "--config", &config]);
         command.envs(environment.iter().copied());
-        let mut process = Process::spawn("pullward agent", command, &self.join("agent.log"))?;
+        let mut process = Process::spawn("pullward agent", self.placed(command), &self.join("agent.log"))?;
         let (pullward, workspace) = (self.pullward, self.workspace);
         process.wait_ready(READY, || {
             // Anything but "could not ask" is an answer; a node without valid trust is up and says so.
@@ -247,7 +276,7 @@ impl<'a> Node<'a> {
         let mut command = Command::new(self.join("verifiers/00-pullward-verifier"));
         command.env_clear().current_dir("/");
         command.args(["-name", name, "-digest", digest, "-stdin-media-type", DESCRIPTOR]);
-        command
+        self.placed(command)
     }
 }
 

@@ -126,7 +126,11 @@ fn commands_and_flags_exist() -> Result<(), Error> {
             let verbs: Vec<&str> = words
                 .iter()
                 .copied()
-                .take(if ["trust", "policy", "setup", "attestation"].contains(&words[0]) { 2 } else { 1 })
+                .take(if ["trust", "policy", "setup", "attestation", "store"].contains(&words[0]) {
+                    2
+                } else {
+                    1
+                })
                 .collect();
             let mut arguments = verbs.clone();
             arguments.push("--help");
@@ -151,6 +155,7 @@ fn commands_and_flags_exist() -> Result<(), Error> {
     let commands = [
         "agent",
         "attestation show",
+        "audit",
         "policy check",
         "policy import",
         "policy test",

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pullward::policy::import::{Import, Weight};
+use pullward::policy::import::{Code, Import, RootFile, Weight};
 use pullward_tests::{
     Corpora, Cosign, CosignVersion, Crane, Error, Image, Oras, Peers, Pullward, Registry, Workspace, ran,
 };
@@ -24,7 +24,7 @@ const REFUSALS: [(&str, usize); 5] = [
     ("import-expression", 12),
     ("import-field", 2),
     ("import-kind", 46),
-    ("import-not-enforced", 57),
+    ("import-not-enforced", 54),
     ("import-syntax", 1),
 ];
 
@@ -53,6 +53,36 @@ fn every_policy_of_the_corpora_is_imported_or_refused_with_its_reasons() {
     );
     assert_eq!((rows, imported), (81, 0));
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), REFUSALS);
+}
+
+/// How many of them can be imported once a trusted root is named.
+const WITH_A_ROOT: usize = 2;
+
+/// With the public root, a document is refused for no identity that a glob can say; and none that was imported without
+/// one asks for less.
+#[test]
+fn policies_of_the_corpora_with_a_trusted_root() {
+    let Some(corpora) = Corpora::at_hand("policy_import") else { return };
+    let content = corpora.bytes("trust/public-good/trusted_root.json");
+    let root = RootFile { path: "trusted_root.json".to_owned(), content };
+    let (mut imported, mut identities) = (0, 0);
+    for row in corpora.manifest("policies") {
+        let path = row["inputs"]["file"].as_str().unwrap();
+        let text = String::from_utf8(corpora.bytes(path)).unwrap();
+        let [without, with] = [None, Some(&root)].map(|root| Import::read_with(path, &text, root));
+        imported += usize::from(with.policy.is_some());
+        let refused = |read: &Import| {
+            let refusals = read.of_weight(Weight::Refusal);
+            refusals
+                .filter(|one| one.code == Code::ImportNotEnforced && one.path.contains("identities["))
+                .count()
+        };
+        assert!(refused(&with) <= refused(&without), "{path}");
+        identities += refused(&without) - refused(&with);
+    }
+    println!("policies with a trusted root: {imported} imported, {identities} identities more are said");
+    assert_eq!(imported, WITH_A_ROOT);
+    assert!(identities > 0);
 }
 
 type Outcome = Result<(), Error>;

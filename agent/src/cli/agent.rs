@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::config::{self, Config};
 use crate::evidence::store::keeper::Keeper;
+use crate::rejudge::Rejudging;
 use crate::server::Judge;
 use crate::server::trust::TrustSource;
 
@@ -30,6 +31,8 @@ pub struct Parts {
     pub trust: Box<dyn TrustSource>,
     /// Writes the evidence store.
     pub keeper: Arc<Keeper>,
+    /// Judges again what was let in under an older bundle.
+    pub rejudging: Arc<Rejudging>,
 }
 
 /// Runs the command: `assemble` makes the judge for a configuration. Returns the exit code.

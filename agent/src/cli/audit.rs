@@ -169,6 +169,7 @@ impl Verdicts for AskAgent {
             protocol: PROTOCOL,
             reference: name.to_owned(),
             digest: digest.to_string(),
+            held: true,
             ..JudgeRequest::default()
         };
         let mut agent = self.agent.clone();

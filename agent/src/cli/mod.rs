@@ -12,6 +12,7 @@ pub mod replay;
 pub mod report;
 pub mod setup;
 pub mod status;
+pub mod store;
 pub mod tree;
 pub mod trust;
 pub mod verify;

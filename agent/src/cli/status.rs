@@ -188,6 +188,23 @@ fn text(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
     if let Some(inventory) = &status.inventory {
         inventory_text(inventory, out)?;
     }
+    if let Some(rejudged) = status.rejudged.as_ref().filter(|rejudged| rejudged.total > 0) {
+        writeln!(
+            out,
+            "judged again by version {}: {} of {} still allowed, {} refused, {} without evidence in the store{}",
+            rejudged.version,
+            rejudged.renewed,
+            rejudged.total,
+            rejudged.refused,
+            rejudged.unproven,
+            if rejudged.over { "" } else { " (not all yet)" }
+        )?;
+        for lapsed in &rejudged.listed {
+            let text =
+                format!("{}@{}: {}: {}", lapsed.reference, lapsed.digest, lapsed.reason, lapsed.message);
+            writeln!(out, "  {}", printable(&text, 1000))?;
+        }
+    }
     Ok(())
 }
 
@@ -241,6 +258,27 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
         probe: Option<ProbeRow>,
         verdicts: Verdicts,
         inventory: Option<Inventory>,
+        rejudged: Option<Rejudged>,
+    }
+    #[derive(Serialize)]
+    struct Rejudged {
+        version: u64,
+        digest: String,
+        started: String,
+        over: bool,
+        total: u64,
+        renewed: u64,
+        refused: u64,
+        unproven: u64,
+        listed: Vec<Lapsed>,
+    }
+    #[derive(Serialize)]
+    struct Lapsed {
+        reference: String,
+        digest: String,
+        reason: String,
+        message: String,
+        unproven: bool,
     }
     #[derive(Serialize)]
     struct Row {
@@ -353,6 +391,27 @@ fn json(status: &StatusResponse, problems: &[Problem], out: &mut dyn Write) -> i
             joined: status.joined,
         },
         inventory: status.inventory.as_ref().map(inventory),
+        rejudged: status.rejudged.as_ref().map(|it| Rejudged {
+            version: it.version,
+            digest: it.digest.clone(),
+            started: time(it.started),
+            over: it.over,
+            total: it.total,
+            renewed: it.renewed,
+            refused: it.refused,
+            unproven: it.unproven,
+            listed: it
+                .listed
+                .iter()
+                .map(|lapsed| Lapsed {
+                    reference: lapsed.reference.clone(),
+                    digest: lapsed.digest.clone(),
+                    reason: lapsed.reason.clone(),
+                    message: lapsed.message.clone(),
+                    unproven: lapsed.unproven,
+                })
+                .collect(),
+        }),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

@@ -73,11 +73,9 @@ fn unknown_keys_and_sections_are_refused_where_they_stand() {
 
 #[test]
 fn sections_of_later_versions_are_refused() {
-    for section in ["metrics"] {
-        let text = refused(&format!("\n[{section}]\nsocket = \"/x\"\n"));
-        assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
-        assert!(text.starts_with("/c.toml:2:"), "{text}");
-    }
+    let text = refused("\n[metrics]\nsocket = \"/x\"\n");
+    assert!(text.ends_with(": nothing in this version reads this section: remove it"), "{text}");
+    assert!(text.starts_with("/c.toml:2:"), "{text}");
 }
 
 #[test]
@@ -215,4 +213,24 @@ fn nothing_is_removed_or_stopped_unless_it_is_said_so() {
     assert!(refused("inventory.unverified = \"stop\"").contains("expected `report` or `remove`"));
     assert!(refused("inventory.running = \"remove\"").contains("expected `report` or `stop`"));
     assert!(refused("inventory.containers = 1").contains("unknown field `containers`"));
+}
+
+#[test]
+fn a_fetch_outlives_its_verdict_within_bounds() {
+    let of = |text: &str| parse(&format!("[limits]\nfetch_deadline = \"{text}\"\n"));
+    assert_eq!(Config::default().limits.fetch_deadline, Time(Duration::from_secs(120)));
+    assert_eq!(of("30m").unwrap().limits.fetch_deadline, Time(Duration::from_secs(1800)));
+    for text in ["6s", "31m"] {
+        assert!(of(text).unwrap_err().to_string().ends_with("7s to 30m are possible"), "{text}");
+    }
+}
+
+#[test]
+fn the_store_has_a_bound_that_is_one() {
+    let of = |bytes: u64| parse(&format!("[store]\nmax_bytes = {bytes}\n"));
+    assert_eq!(Config::default().store.max_bytes, 2 << 30);
+    assert_eq!(of(1 << 20).unwrap().store.max_bytes, 1 << 20);
+    for bytes in [0, (1 << 20) - 1, (1 << 40) + 1] {
+        assert!(of(bytes).is_err(), "{bytes}");
+    }
 }

@@ -332,13 +332,13 @@ mod tests {
     const FOLDER: &str = "/nonexistent/verifiers";
 
     fn with(lines: &str) -> Vec<Finding> {
-        judge(&format!("{}\n{lines}\n", text(Format::Three, Path::new(FOLDER))), Path::new(FOLDER))
+        judge(&format!("{}\n{lines}\n", text(Format::Two, Path::new(FOLDER))), Path::new(FOLDER))
     }
 
     #[test]
     fn our_own_drop_in_has_no_finding() {
         assert_eq!(with(""), []);
-        assert_eq!(judge(&text(Format::Two, Path::new(FOLDER)), Path::new(FOLDER)), []);
+        assert_eq!(judge(&text(Format::Three, Path::new(FOLDER)), Path::new(FOLDER)), []);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use containerd_client::services::v1::containers_client::ContainersClient;
@@ -328,16 +329,16 @@ impl Client {
         call("kill", TasksClient::new(self.channel.clone()).kill(request)).await.map(drop)
     }
 
-    /// What happens to images and tasks, in every namespace, from now on. Events are lossy: whoever needs all of the
-    /// present lists it after this call.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn events(&self) -> Result<Events, ClientError> {
+    /// What happens to images and tasks, in every namespace, from about now on. containerd answers with the first event
+    /// and not before, so nobody can say when the subscription began; and events are lossy. Whoever needs all of the
+    /// present lists it, now and a moment later.
+    #[must_use]
+    pub fn events(&self) -> Events {
         let filters = Event::FILTERS.iter().map(|&filter| filter.to_owned()).collect();
         let mut client = EventsClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES);
-        let stream = call("events", client.subscribe(SubscribeRequest { filters })).await?;
-        Ok(Events { stream })
+        let begun =
+            async move { client.subscribe(SubscribeRequest { filters }).await.map(Response::into_inner) };
+        Events { state: Subscription::Begun(Box::pin(begun)) }
     }
 
     fn images_client(&self) -> ImagesClient<Channel> {
@@ -350,19 +351,35 @@ impl Client {
 }
 
 /// A subscription.
-#[derive(Debug)]
 pub struct Events {
-    stream: Streaming<containerd_client::types::Envelope>,
+    state: Subscription,
+}
+
+type Envelopes = Streaming<containerd_client::types::Envelope>;
+
+enum Subscription {
+    /// No event has come yet.
+    Begun(Pin<Box<dyn Future<Output = Result<Envelopes, Status>> + Send>>),
+    /// One has.
+    Open(Box<Envelopes>),
 }
 
 impl Events {
-    /// The next event that is understood. Waits as long as there is none.
+    /// The next event that is understood. Waits as long as there is none. Whoever drops the future loses no event.
     ///
     /// # Errors
     /// [`ClientError`] where the subscription has ended, whatever ended it.
     pub async fn next(&mut self) -> Result<Event, ClientError> {
         loop {
-            match self.stream.message().await {
+            let envelope = match &mut self.state {
+                Subscription::Begun(begun) => {
+                    let stream = begun.await.map_err(|status| refusal("events", &status))?;
+                    self.state = Subscription::Open(Box::new(stream));
+                    continue;
+                }
+                Subscription::Open(stream) => stream.message().await,
+            };
+            match envelope {
                 Ok(Some(envelope)) => {
                     if let Some(event) = Event::read(&envelope) {
                         return Ok(event);

@@ -13,7 +13,9 @@ use crate::containerd::drop_in::PLUGIN;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The first version with the image verifier plugin.
-const FIRST_MAJOR: u32 = 2;
+const FIRST: (u32, u32) = (2, 0);
+/// The first version whose CRI asks it: before, only the transfer service does.
+const FIRST_CRI: (u32, u32) = (2, 1);
 
 /// What a running containerd says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +52,13 @@ impl Running {
     /// Whether this containerd has the image verifier plugin at all: 2.0 and later.
     #[must_use]
     pub fn has_verifiers(&self) -> bool {
-        major(&self.version).is_some_and(|major| major >= FIRST_MAJOR)
+        version(&self.version).is_some_and(|version| version >= FIRST)
+    }
+
+    /// Whether its CRI asks verifiers, unless a setting keeps it from that: 2.1 and later.
+    #[must_use]
+    pub fn cri_asks(&self) -> bool {
+        version(&self.version).is_some_and(|version| version >= FIRST_CRI)
     }
 }
 
@@ -101,8 +109,9 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn major(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').next()?.parse().ok()
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim_start_matches('v').split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -122,6 +131,16 @@ mod tests {
         }
         for version in ["1.7.24~ds1", "v1.6.20", "", "unknown"] {
             assert!(!running(version).has_verifiers(), "{version}");
+        }
+    }
+
+    #[test]
+    fn cri_asks_them_from_two_point_one_on() {
+        for version in ["2.1.0", "v2.1.9", "2.4.0-beta.0", "3.0.0"] {
+            assert!(running(version).cri_asks(), "{version}");
+        }
+        for version in ["2.0.5", "1.7.24~ds1", "2", ""] {
+            assert!(!running(version).cri_asks(), "{version}");
         }
     }
 

@@ -25,8 +25,8 @@ use crate::evidence::checked::{self, ContentError, Expected};
 use crate::evidence::document::{Annotations, DescriptorBuf, Document, MediaType, Shape};
 use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
 use crate::evidence::{
-    Budget, EvidenceSource, Extent, Flow, Found, Gathered, ItemError, Question, Resolved, Source,
-    SourceError, Wanted, fallback_tag,
+    Budget, Documents, EvidenceSource, Extent, Flow, Found, Gathered, ItemError, Kin, Question, Relative,
+    Resolved, Source, SourceError, Wanted, fallback_tag,
 };
 
 /// Longest that containerd is asked for one question: a registry may have to be asked after it.
@@ -252,6 +252,33 @@ impl EvidenceSource for ContainerdSource<'_> {
         // Whether the walk was stopped is in what it leaves behind.
         _ = walk.image_index()?;
         Ok(walk.finish())
+    }
+
+    /// The index behind the tag that the image is asked for by. Which of other manifests is signed, containerd cannot be
+    /// asked.
+    fn relatives(
+        &self,
+        image: &Digest,
+        reference: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError> {
+        let Some(reference) = reference.filter(|it| kin == Kin::Parents && it.tag().is_some()) else {
+            return Ok(Vec::new());
+        };
+        let name = format!("{}:{}", reference.name(), reference.tag().unwrap_or_default());
+        let Some(opened) = self.open("", deadline)? else { return Ok(Vec::new()) };
+        let others = opened.named(&name)?.into_iter().filter(|it| it.target.as_ref() != Ok(image));
+        // What cannot be read ties nothing: that can only deny.
+        let indexes = others.take(limits::RELATED).filter_map(|other| {
+            let digest = other.target.clone().ok()?;
+            let manifest = opened.document(&descriptor(&other, digest)).ok()?;
+            matches!(manifest.document.shape, Shape::Index { .. }).then_some(manifest.bytes)
+        });
+        let source = Source::Containerd;
+        Ok(indexes
+            .map(|index| Relative { source, documents: Documents::Parent { index: index.into() } })
+            .collect())
     }
 
     /// What containerd itself would run under this name, if all its namespaces agree.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use pullward_core::buildkit;
 use pullward_core::judge::{
     Admission, Decision as CoreDecision, Judge, Needs, Outcome as CoreOutcome, Question as CoreQuestion,
-    Ruling, Standing,
+    Ruling, Standing, Unrelated,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
+use pullward_core::related::{Kinship, Relation};
 use pullward_core::signature::KeyId;
 use pullward_core::time::UnixTime;
 use pullward_core::verdict::Reason;
@@ -22,7 +23,7 @@ use super::attested::{self, Attested};
 use super::clerk::{ConditionRow, KeepStatements, NotedStatement, Notes};
 use super::{Believed, explain};
 use crate::condition;
-use crate::evidence::{Fault, Format, Found, Gathered, SourceError, Wanted};
+use crate::evidence::{Documents, Fault, Format, Found, Gathered, Relative, SourceError, Wanted};
 use crate::verdict::{COVERED_BY_SIGNATURE, Decision, EvidenceRow, Hook, Outcome, Place, Verdict};
 
 /// What is judged, and when and where.
@@ -49,6 +50,8 @@ pub struct Subject {
 pub enum Event {
     /// A piece of evidence.
     Found(Found),
+    /// Documents that may tie the image to another digest.
+    Related(Relative),
     /// An attached thing that could not be handed over.
     Rejected(RejectedItem),
     /// A source that could not be read to its end.
@@ -154,6 +157,8 @@ pub enum Taken {
     Done,
     /// So many of them are held, until the session is closed.
     Held(u64),
+    /// They tie the image to this digest: evidence about it may be of use.
+    Related(Digest),
 }
 
 /// Most bytes of reports that are held for a VEX statement to come. One that does not fit is not excused.
@@ -193,6 +198,12 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What is believed.
+    #[must_use]
+    pub fn believed(&self) -> Believed<'a> {
+        self.believed
+    }
+
     /// What sources have to be asked for.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
@@ -222,6 +233,7 @@ impl<'a> Session<'a> {
     pub fn take(&mut self, event: Event) -> Taken {
         match event {
             Event::Found(found) => return self.take_found(found),
+            Event::Related(relative) => return self.take_related(&relative),
             Event::Rejected(item) => {
                 if item.unread {
                     self.judge.source_failed();
@@ -256,6 +268,51 @@ impl<'a> Session<'a> {
             Event::Note(note) => self.notes.push(note),
         }
         Taken::Done
+    }
+
+    fn take_related(&mut self, relative: &Relative) -> Taken {
+        let (relation, what) = match &relative.documents {
+            Documents::Parent { index } => (Relation::Parent { index }, "index"),
+            Documents::Rewritten { image, other } => (Relation::Rewritten { image, other }, "manifest"),
+        };
+        let (source, other) = (relative.source, relative.digest());
+        match self.judge.relate(&relation) {
+            Ok(related) => {
+                let tie = match related.kinship() {
+                    Kinship::Parent => format!("lists this manifest for {}", self.subject.platform),
+                    Kinship::Rewritten => "is of the same image, with the same configuration".to_owned(),
+                };
+                self.notes.push(format!("{source}: the {what} {other} {tie}"));
+                Taken::Related(*related.digest())
+            }
+            Err(unrelated) => {
+                let why = match unrelated {
+                    Unrelated::Revoked => "is revoked".to_owned(),
+                    Unrelated::Chain(error) => format!("does not prove to be this image's ({error:?})"),
+                    Unrelated::TooMany => "is one more than is looked at".to_owned(),
+                };
+                self.notes.push(format!("{source}: the {what} {other} {why}"));
+                Taken::Done
+            }
+        }
+    }
+
+    /// Whether a rule lets the signature of an index count for the manifests that it lists.
+    #[must_use]
+    pub fn asks_for_parents(&self) -> bool {
+        self.judge.asks_for_parents()
+    }
+
+    /// Whether no signature of the image counts so far, for a rule that asks for one.
+    #[must_use]
+    pub fn lacks_signature(&self) -> bool {
+        self.judge.lacks_signature()
+    }
+
+    /// The reason of the decision as it stands.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.judge.decide().reason
     }
 
     fn take_found(&mut self, found: Found) -> Taken {
@@ -387,7 +444,8 @@ impl<'a> Session<'a> {
 /// the node (`ctr images tag`). It counts for digests that the rule lists, and for what was pulled under it.
 fn when_started<'a>(subject: &Subject, decision: CoreDecision<'a>) -> CoreDecision<'a> {
     let unpinned = decision.rule.is_some_and(|rule| !rule.is_pinned());
-    let starts = subject.place.hook == Hook::CriCreate && subject.allowed_at.is_none();
+    let held = matches!(subject.place.hook, Hook::CriCreate | Hook::Inventory);
+    let starts = held && subject.allowed_at.is_none();
     if starts && unpinned && decision.ruling == Ruling::Allow && decision.reason == Reason::AllowedByRule {
         return CoreDecision { ruling: Ruling::Deny, reason: Reason::AllowUnpinned, ..decision };
     }

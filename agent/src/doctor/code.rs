@@ -57,7 +57,7 @@ codes! {
     VerifierNotLoaded "verifier-not-loaded" Open
         "the running containerd does not have the plugin, whatever its configuration says"
     VerifierUnsupported "verifier-unsupported" Open
-        "CRI of a containerd before 2.0 asks no verifier; there only the CRI proxy can refuse"
+        "CRI of a containerd before 2.1 asks no verifier; there only the CRI proxy can refuse"
     VerifierFolder "verifier-folder" Open
         "containerd takes a folder that is absent or that it cannot read for one without verifiers, and pulls; whoever can write to it decides what is asked"
     VerifierAbsent "verifier-absent" Open

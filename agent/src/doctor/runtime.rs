@@ -131,18 +131,21 @@ pub fn judge(scope: &Scope<'_>, seen: &Seen, create: Create, findings: &mut Vec<
 
 fn judge_running(running: &Running, create: Create, findings: &mut Vec<Finding>) {
     let version = &running.version;
-    if !running.has_verifiers() {
+    if !running.cri_asks() {
         if create == Create::Judged {
-            let what =
-                format!("containerd {version}: without verifiers; kubelet's pulls are judged by the proxy");
+            let what = format!(
+                "containerd {version}: CRI asks no verifiers; kubelet's pulls are judged by the proxy"
+            );
             findings.push(Finding::fine("containerd", what));
         } else {
             findings.push(Finding::of(
                 Code::VerifierUnsupported,
                 format!("containerd {version}"),
-                "upgrade to containerd 2, or lead kubelet through pullward-cri".to_owned(),
+                "upgrade to containerd 2.1, or lead kubelet through pullward-cri".to_owned(),
             ));
         }
+    }
+    if !running.has_verifiers() {
         return;
     }
     match &running.plugin {

@@ -70,6 +70,7 @@ impl Budget {
 
     /// Gives back the room that is held by any clone of this budget, now and from now on: whoever goes on reading does so
     /// to disk.
+    #[cfg(feature = "network")]
     pub(crate) fn give_back_room(&self) {
         self.holding.over.store(true, Ordering::SeqCst);
         let room = self.holding.room.lock().unwrap_or_else(PoisonError::into_inner).upgrade();

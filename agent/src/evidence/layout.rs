@@ -28,8 +28,8 @@ use crate::evidence::document::{
 use crate::evidence::oci_target::OciImage;
 use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
 use crate::evidence::{
-    Budget, EvidenceSource, Fault, Flow, Found, Gathered, Hint, ItemError, Limit, Question, Rejected,
-    Resolved, Source, SourceError, Wanted, fallback_tag,
+    Budget, Documents, EvidenceSource, Fault, Flow, Found, Gathered, Hint, ItemError, Kin, Limit, Question,
+    REWRITTEN_TRIED, Rejected, Relative, Resolved, Source, SourceError, Wanted, fallback_tag,
 };
 
 /// The annotation in `index.json` that names an image.
@@ -139,6 +139,8 @@ struct Scan {
     referrers: HashMap<Digest, Vec<usize>>,
     /// Positions in `entries` by tag: a name alone, or what stands behind the last colon of a full name.
     tags: HashMap<String, Vec<usize>>,
+    /// Positions in `entries` of the indexes, by the digests that they list.
+    parents: HashMap<Digest, Vec<usize>>,
     /// What is listed and cannot be used. It may have been evidence.
     broken: Vec<Rejected>,
 }
@@ -154,10 +156,12 @@ struct Listed {
 /// What is known of content by its digest, and cannot change.
 type Roles<'s> = HashMap<(Digest, u64, &'s str), Role>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Role {
     /// Its manifest has a `subject`: this one, or one that cannot be read.
     Referrer(Option<Digest>),
+    /// An index without one: the digests that it lists.
+    Index(Arc<[Digest]>),
     /// Any other.
     Image,
 }
@@ -190,7 +194,8 @@ impl Layout {
                 self.choose(tag, scan.entries.iter().filter(|l| l.name.as_deref() == Some(tag)))
             }
             OciImage::Only => {
-                let images = || scan.entries.iter().filter(|l| l.role == Role::Image && !legacy(l));
+                let images =
+                    || scan.entries.iter().filter(|l| !matches!(l.role, Role::Referrer(_)) && !legacy(l));
                 // A copy of an index lists its platforms beside it; only the index itself has a name.
                 if images().any(|listed| listed.name.is_some()) {
                     self.choose("that could be meant", images().filter(|listed| listed.name.is_some()))
@@ -283,7 +288,7 @@ impl Layout {
             }
         };
         let known = before.get(&(descriptor.digest, descriptor.size, descriptor.media_type.as_str()));
-        let role = match known.copied().map_or_else(|| self.role(&descriptor), Ok) {
+        let role = match known.cloned().map_or_else(|| self.role(&descriptor), Ok) {
             Ok(role) => role,
             // Not a manifest at all: the layout may hold anything else, and that is not ours.
             Err(ItemError::Document(DocumentError::UnknownType(_))) => return,
@@ -293,8 +298,12 @@ impl Layout {
             }
         };
         let position = scan.entries.len();
-        if let Role::Referrer(Some(subject)) = role {
-            scan.referrers.entry(subject).or_default().push(position);
+        match &role {
+            Role::Referrer(Some(subject)) => scan.referrers.entry(*subject).or_default().push(position),
+            Role::Index(children) => {
+                children.iter().for_each(|child| scan.parents.entry(*child).or_default().push(position));
+            }
+            Role::Referrer(None) | Role::Image => {}
         }
         let annotation = |key: &str| descriptor.annotations.map.get(key).cloned();
         let (name, containerd_name) = (annotation(REF_NAME), annotation(CONTAINERD_NAME));
@@ -305,9 +314,14 @@ impl Layout {
     }
 
     fn role(&self, descriptor: &DescriptorBuf) -> Result<Role, ItemError> {
-        Ok(match self.read_manifest(descriptor)?.document.subject {
-            None => Role::Image,
-            Some(subject) => Role::Referrer(subject.ok().map(|subject| subject.digest)),
+        let document = self.read_manifest(descriptor)?.document;
+        Ok(match (document.subject, document.shape) {
+            (Some(subject), _) => Role::Referrer(subject.ok().map(|subject| subject.digest)),
+            (None, Shape::Index { manifests }) => {
+                let children = manifests.entries.into_iter().flatten().take(limits::INDEX_MANIFESTS);
+                Role::Index(children.map(|child| child.digest).collect())
+            }
+            (None, Shape::Manifest { .. }) => Role::Image,
         })
     }
 
@@ -446,6 +460,45 @@ impl EvidenceSource for Layout {
         Ok(walk.finish())
     }
 
+    fn relatives(
+        &self,
+        image: &Digest,
+        _: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError> {
+        let scan = self.scan(deadline)?;
+        let source = self.source;
+        // What cannot be read ties nothing: that can only deny.
+        Ok(match kin {
+            Kin::Parents => {
+                let positions = scan.parents.get(image).map(Vec::as_slice).unwrap_or_default();
+                let entries = positions.iter().filter_map(|position| scan.entries.get(*position));
+                let read = entries
+                    .take(limits::RELATED)
+                    .filter_map(|listed| self.read_manifest(&listed.descriptor).ok());
+                read.map(|index| Relative {
+                    source,
+                    documents: Documents::Parent { index: index.bytes.into() },
+                })
+                .collect()
+            }
+            Kin::Rewritten => {
+                let Ok(own) = self.read_image(image) else { return Ok(Vec::new()) };
+                let own: Arc<[u8]> = own.bytes.into();
+                let tagged = signed_digests(scan.entries.iter().filter_map(|listed| listed.name.as_deref()));
+                let signed: BTreeSet<Digest> = scan.referrers.keys().copied().chain(tagged).collect();
+                let others = signed.into_iter().filter(|digest| digest != image).take(REWRITTEN_TRIED);
+                let read = others.filter_map(|digest| self.read_image(&digest).ok());
+                read.map(|other| Relative {
+                    source,
+                    documents: Documents::Rewritten { image: Arc::clone(&own), other: other.bytes.into() },
+                })
+                .collect()
+            }
+        })
+    }
+
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {
         let scan = self.scan(deadline)?;
         // A digest in the reference is what counts; the tag beside it is only where it was found.
@@ -491,18 +544,25 @@ impl Scan {
     fn roles(&self) -> Roles<'_> {
         let entries = self.entries.iter();
         entries
-            .map(|Listed { descriptor: it, role, .. }| ((it.digest, it.size, it.media_type.as_str()), *role))
+            .map(|Listed { descriptor: it, role, .. }| {
+                ((it.digest, it.size, it.media_type.as_str()), role.clone())
+            })
             .collect()
     }
 }
 
+/// The digests that tags say are signed: of legacy signatures, and of the lists that stand in for the referrers API.
+pub(crate) fn signed_digests<'a>(tags: impl Iterator<Item = &'a str>) -> BTreeSet<Digest> {
+    tags.filter_map(|tag| {
+        let tag = tag.rsplit_once(':').map_or(tag, |(_, tag)| tag).strip_prefix("sha256-")?;
+        Digest::from_hex(tag.strip_suffix(".sig").unwrap_or(tag)).ok()
+    })
+    .collect()
+}
+
 /// A hint, if tags of legacy signatures stand beside an image that has none.
 pub(crate) fn signature_of_another<'a>(tags: impl Iterator<Item = &'a str>) -> Option<Hint> {
-    let signed = tags.filter_map(|tag| {
-        let tag = tag.rsplit_once(':').map_or(tag, |(_, tag)| tag);
-        Digest::from_hex(tag.strip_prefix("sha256-")?.strip_suffix(".sig")?).ok()
-    });
-    let digests: BTreeSet<Digest> = signed.collect();
+    let digests = signed_digests(tags.filter(|tag| tag.ends_with(".sig")));
     let example = *digests.first()?;
     Some(Hint::SignatureOfAnother { example, count: digests.len() })
 }

@@ -195,6 +195,65 @@ pub struct Chain {
     pub manifest: Arc<[u8]>,
 }
 
+/// Documents that may tie an image to another digest, found and not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relative {
+    /// Where they were.
+    pub source: Source,
+    /// The documents.
+    pub documents: Documents,
+}
+
+/// What may tie an image to another digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Documents {
+    /// An index that may list the image.
+    Parent {
+        /// The index's bytes.
+        index: Arc<[u8]>,
+    },
+    /// Another manifest that may be of the same image.
+    Rewritten {
+        /// The image's own manifest.
+        image: Arc<[u8]>,
+        /// The other manifest.
+        other: Arc<[u8]>,
+    },
+}
+
+impl Relative {
+    /// The digest that the image would be tied to.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match &self.documents {
+            Documents::Parent { index } => Digest::of(index),
+            Documents::Rewritten { other, .. } => Digest::of(other),
+        }
+    }
+
+    /// Bytes of its documents.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        let length = match &self.documents {
+            Documents::Parent { index } => index.len(),
+            Documents::Rewritten { image, other } => image.len().saturating_add(other.len()),
+        };
+        u64::try_from(length).unwrap_or(u64::MAX)
+    }
+}
+
+/// Which relatives of an image are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kin {
+    /// Indexes that list it.
+    Parents,
+    /// Manifests of the same image that may be signed.
+    Rewritten,
+}
+
+/// Most manifests that are looked at for being the same image: signed ones stand in a repository by the hundred.
+pub(crate) const REWRITTEN_TRIED: usize = 4;
+
 /// The annotation that holds a legacy signature.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
@@ -347,6 +406,20 @@ pub trait EvidenceSource {
         sink: &mut dyn FnMut(Found) -> Flow,
     ) -> Result<Gathered, SourceError>;
 
+    /// Documents that may tie an image to another digest. An index is found where the source can know of it: in a layout
+    /// by what it lists, in a registry behind the tag that the image is asked for by. A registry cannot be asked which
+    /// indexes list a manifest, so that for a name without a tag it has none.
+    ///
+    /// # Errors
+    /// [`SourceError`] where the source could not be asked.
+    fn relatives(
+        &self,
+        image: &Digest,
+        reference: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError>;
+
     /// What a reference stands for. The manifest itself is read and hashed; no header is believed.
     ///
     /// # Errors
@@ -362,6 +435,16 @@ impl<S: EvidenceSource + ?Sized> EvidenceSource for &S {
         sink: &mut dyn FnMut(Found) -> Flow,
     ) -> Result<Gathered, SourceError> {
         (**self).visit(question, budget, sink)
+    }
+
+    fn relatives(
+        &self,
+        image: &Digest,
+        reference: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError> {
+        (**self).relatives(image, reference, kin, deadline)
     }
 
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {

@@ -91,7 +91,7 @@ impl Pad {
     }
 
     /// The folder for what is too large for memory.
-    #[must_use]
+    #[cfg(feature = "network")]
     pub(crate) fn staging(&self) -> &Arc<Staging> {
         &self.staging
     }

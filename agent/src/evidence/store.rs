@@ -43,6 +43,9 @@ pub const USED: &str = "dev.pullward.used";
 /// A use is written down again when the last one is older than this, in seconds: a day against a retention of months.
 const USE_STEP: u64 = 86_400;
 
+/// The empty config. OCI image-spec 1.1, "Guidance for an Empty Descriptor".
+const EMPTY: &[u8] = b"{}";
+
 /// The name of the store's lock.
 const LOCK: &str = ".pullward.lock";
 
@@ -124,6 +127,8 @@ impl Store {
         let _lock = self.lock()?;
         let mut index = Index::read(&self.directory)?;
         let mut touched = false;
+        // The config of manifests that are no image: whoever copies them wants it, and nobody has to fetch it.
+        let (empty_digest, empty_blob) = (Digest::of(EMPTY), Blob::Memory(EMPTY.into()));
         let mut new: Vec<(Digest, &Blob)> = Vec::new();
         for (attachment, used) in attachments {
             if attachment.content.is_empty() {
@@ -131,7 +136,9 @@ impl Store {
                 continue;
             }
             touched |= index.add(attachment, *used, now, USE_STEP);
-            for (digest, blob) in &attachment.content {
+            let empty = attachment.content.first().is_some_and(|(_, manifest)| names_empty(manifest));
+            let content = attachment.content.iter().map(|(digest, blob)| (digest, blob));
+            for (digest, blob) in content.chain(empty.then_some((&empty_digest, &empty_blob))) {
                 if !self.has(digest, blob.len()) && !new.iter().any(|(known, _)| known == digest) {
                     new.push((*digest, blob));
                 }
@@ -224,6 +231,21 @@ impl Store {
             entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len());
         sizes.fold(0, u64::saturating_add)
     }
+}
+
+/// Whether a manifest names the empty config.
+fn names_empty(manifest: &Blob) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        digest: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Manifest {
+        config: Option<Config>,
+    }
+    let Blob::Memory(bytes) = manifest else { return false };
+    let config = serde_json::from_slice::<Manifest>(bytes).ok().and_then(|manifest| manifest.config);
+    config.is_some_and(|config| config.digest == Digest::of(EMPTY).to_string())
 }
 
 /// Whether an index of so many entries and bytes is one that is read.

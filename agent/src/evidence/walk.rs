@@ -347,7 +347,7 @@ impl<'a> Walk<'a> {
             if format == Format::LegacyAttestation && self.question.wanted == Wanted::Signatures {
                 continue;
             }
-            tag = tag.or(binding.tag(format));
+            tag = tag.or_else(|| binding.tag(format));
             flow = self.piece(manifest, layer, format, None)?;
             if flow == Flow::Stop {
                 break;

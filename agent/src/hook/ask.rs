@@ -39,6 +39,7 @@ async fn judge(arguments: &Arguments, descriptor: Vec<u8>) -> Result<JudgeRespon
         digest: arguments.digest.clone(),
         stdin_media_type: arguments.stdin_media_type.clone(),
         descriptor,
+        held: false,
     };
     // The status' text may come from anywhere: only its code is passed on.
     let response =

@@ -71,10 +71,11 @@ impl Acts {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Removes a name if it is to be removed. What could not be decided never is.
-    pub async fn on_image(&self, client: &Client, stock: &Stock, key: &Key, row: &ImageRow, sight: Sight) {
+    /// Removes a name if it is to be removed. What could not be decided never is. An id is brought here only when all the
+    /// names beside it are known.
+    pub async fn on_image(&self, client: &Client, stock: &Stock, key: &Key, row: &ImageRow) {
         let Some(digest) = &row.digest else { return };
-        if self.images == OnUnverified::Report || !is_removed(&key.1, &row.finding, sight) {
+        if self.images == OnUnverified::Report || !is_removed(&row.finding) {
             return;
         }
         if Name::of(&key.1) == Name::Id && stock.has_fine_name(&key.0, digest) {
@@ -128,10 +129,8 @@ impl Acts {
     }
 }
 
-/// An id settles with the names beside it, which may come a moment later: it is looked at when all is.
-fn is_removed(name: &str, finding: &Finding, sight: Sight) -> bool {
-    let settled = sight == Sight::List || Name::of(name) != Name::Id;
-    settled && (finding.is_refused() || finding.standing == Standing::Unverifiable)
+fn is_removed(finding: &Finding) -> bool {
+    finding.is_refused() || finding.standing == Standing::Unverifiable
 }
 
 /// What has no image, or none any more, is stopped as it starts. When it runs already, its image may have been
@@ -148,21 +147,11 @@ fn shown(key: &Key) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use pullward_core::oci::Digest;
     use pullward_core::verdict::Reason;
 
     use super::{Sight, is_removed, is_stopped};
     use crate::inventory::name::Unfit;
     use crate::inventory::standing::{Finding, Standing};
-
-    #[test]
-    fn an_id_is_not_removed_before_its_names_are_known() {
-        let id = Digest::of(b"config").to_string();
-        let lonely = Finding::unfit(Unfit::IdWithoutName);
-        assert!(!is_removed(&id, &lonely, Sight::Event));
-        assert!(is_removed(&id, &lonely, Sight::List));
-        assert!(is_removed("import-1@x", &Finding::unfit(Unfit::NameNotQualified), Sight::Event));
-    }
 
     #[test]
     fn an_outage_removes_and_stops_nothing() {
@@ -173,8 +162,8 @@ mod tests {
             ..undecided.clone()
         };
         for finding in [undecided, expired, Finding::evidence()] {
+            assert!(!is_removed(&finding), "{finding:?}");
             for sight in [Sight::Event, Sight::List] {
-                assert!(!is_removed("a.example/x:1", &finding, sight), "{finding:?}");
                 assert!(!is_stopped(&finding, sight), "{finding:?}");
             }
         }
@@ -185,6 +174,7 @@ mod tests {
         let gone = Finding::unfit(Unfit::ImageGone);
         assert!(is_stopped(&gone, Sight::Event));
         assert!(!is_stopped(&gone, Sight::List));
-        assert!(is_stopped(&Finding::unfit(Unfit::NameNotQualified), Sight::List));
+        let nameless = Finding::unfit(Unfit::NameNotQualified);
+        assert!(is_stopped(&nameless, Sight::List) && is_removed(&nameless));
     }
 }

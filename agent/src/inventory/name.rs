@@ -8,6 +8,9 @@
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
 
+/// How the paths of the probe's images begin; its host is loopback, so nothing else is ever pulled from there.
+const PROBE: &str = "pullward-probe/";
+
 /// What a name is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
@@ -17,6 +20,8 @@ pub enum Name {
     Id,
     /// `HOST/PATH:sha256-<hex>`, `.sig` or `.att`: by its name it holds evidence for this digest.
     Evidence(Digest),
+    /// An image of the agent's own probe, which is refused or let in to prove something, and removed again.
+    Probe,
     /// A name that no rule could match.
     Unfit(Unfit),
 }
@@ -88,6 +93,9 @@ impl Name {
         if !written.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@'])) {
             return Self::Unfit(Unfit::NameNotQualified);
         }
+        if reference.host().starts_with("127.0.0.1:") && reference.path().starts_with(PROBE) {
+            return Self::Probe;
+        }
         match reference.tag().and_then(evidence_of) {
             Some(subject) if reference.digest().is_none() => Self::Evidence(subject),
             _ => Self::Reference,
@@ -145,6 +153,14 @@ mod tests {
     fn an_id_is_one_only_with_all_its_digits() {
         assert_eq!(Name::of(&format!("sha256:{HEX}")), Name::Id);
         assert_eq!(Name::of("sha256:abc"), Name::Unfit(Unfit::NameNotQualified));
+    }
+
+    #[test]
+    fn images_of_the_probe_are_its_own_on_loopback_alone() {
+        assert!(super::PROBE.strip_suffix('/') == Some(crate::probe::REPOSITORY));
+        assert_eq!(Name::of("127.0.0.1:4711/pullward-probe/refused:1"), Name::Probe);
+        assert_eq!(Name::of("registry.example/pullward-probe/refused:1"), Name::Reference);
+        assert_eq!(Name::of("127.0.0.1:4711/team/pullward-probe:1"), Name::Reference);
     }
 
     #[test]

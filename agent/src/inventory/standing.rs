@@ -109,6 +109,17 @@ impl Finding {
         }
     }
 
+    /// An image of the agent's own probe.
+    #[must_use]
+    pub fn probe() -> Self {
+        Self {
+            standing: Standing::Evidence,
+            reason: "probe".to_owned(),
+            message: "the agent's own probe has put it there and removes it".to_owned(),
+            rule: None,
+        }
+    }
+
     /// Something that could not be asked.
     #[must_use]
     pub fn undecided(reason: Reason, message: &str) -> Self {

@@ -65,7 +65,7 @@ impl<V: Verdicts> Survey<V> {
             let (survey, client) = (Arc::clone(self), client.clone());
             room(&mut looks).await;
             looks.spawn(async move {
-                survey.running(&client, namespace, running, look, Sight::List, after).await
+                survey.running(&client, namespace, running, look, Sight::List, after).await;
             });
         }
         drain(&mut looks).await;
@@ -80,7 +80,7 @@ impl<V: Verdicts> Survey<V> {
         // Ids stand as the names beside them, all of which are known now.
         for (key, row) in self.stock.images() {
             if Name::of(&key.1) == Name::Id {
-                self.acts.on_image(client, &self.stock, &key, &row, Sight::List).await;
+                self.acts.on_image(client, &self.stock, &key, &row).await;
             }
         }
         Ok(())
@@ -143,8 +143,8 @@ impl<V: Verdicts> Survey<V> {
         };
         if known.is_some() {
             // Known, and perhaps not dealt with: containerd may have refused.
-            if let Some(row) = self.stock.image(&key) {
-                self.acts.on_image(client, &self.stock, &key, &row, sight).await;
+            if let Some(row) = self.stock.image(&key).filter(|_| Name::of(&key.1) != Name::Id) {
+                self.acts.on_image(client, &self.stock, &key, &row).await;
             }
             return;
         }
@@ -154,8 +154,9 @@ impl<V: Verdicts> Survey<V> {
         if news == News::Changed {
             say_image(&key, &row);
         }
-        if news != News::Late {
-            self.acts.on_image(client, &self.stock, &key, &row, sight).await;
+        // An id stands as the names beside it, which may not be known yet.
+        if news != News::Late && Name::of(&key.1) != Name::Id {
+            self.acts.on_image(client, &self.stock, &key, &row).await;
         }
     }
 
@@ -164,6 +165,7 @@ impl<V: Verdicts> Survey<V> {
         match Name::of(&image.name) {
             Name::Reference => self.verdicts.judge(&key.0, &image.name, digest).await,
             Name::Id => Finding::unfit(Unfit::IdWithoutName),
+            Name::Probe => Finding::probe(),
             Name::Unfit(unfit) => Finding::unfit(unfit),
             // A name is not enough: anybody could hide an image behind one.
             Name::Evidence(subject) if is_evidence(client, &key.0, image, digest, &subject).await => {
@@ -226,8 +228,8 @@ impl<V: Verdicts> Survey<V> {
         let finding = match Name::of(&running.image) {
             Name::Id => self.find_by_id(client, namespace, &digest, after).await,
             Name::Unfit(unfit) => Finding::unfit(unfit),
-            // Also what calls itself evidence: here it runs.
-            Name::Reference | Name::Evidence(_) => {
+            // Also what calls itself evidence or a probe: here it runs.
+            Name::Reference | Name::Evidence(_) | Name::Probe => {
                 self.judge_known(namespace, &running.image, &digest, after).await
             }
         };
@@ -251,7 +253,7 @@ impl<V: Verdicts> Survey<V> {
             let finding = match Name::of(&image.name) {
                 Name::Id => continue,
                 Name::Unfit(unfit) => Finding::unfit(unfit),
-                Name::Reference | Name::Evidence(_) => {
+                Name::Reference | Name::Evidence(_) | Name::Probe => {
                     self.judge_known(namespace, &image.name, digest, after).await
                 }
             };

@@ -1,8 +1,9 @@
 //! The agent's own loop over containerd.
 //!
-//! It subscribes before it lists, so that nothing falls between the two. Events are lossy and say only that
-//! something changed; so everything is listed again each minute, and what is new or was not decided is judged. What was
-//! decided is judged again when the trust bundle changes, and after some hours, because verdicts depend on time.
+//! It subscribes before it lists, and lists once more a second later, so that nothing falls between. Events are lossy and
+//! say only that something changed; so everything is listed again each minute, and what is new or was not decided is
+//! judged. What was decided is judged again when the trust bundle changes, and after some hours, because verdicts depend
+//! on time.
 //!
 //! containerd may come later than the agent, go away and come back: the loop tries again for as long as the agent runs.
 
@@ -118,13 +119,13 @@ impl<V: Verdicts> Watch<V> {
         schedule: &mut Schedule,
     ) -> Result<std::convert::Infallible, ClientError> {
         let client = Client::connect(&self.address).await?;
-        let mut events = client.events().await?;
+        let mut events = client.events();
         self.connected.store(true, Ordering::Relaxed);
         self.connections.fetch_add(1, Ordering::Relaxed);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
         tracing::info!(address = %self.address.display(), "inventory: watching containerd");
 
-        schedule.soon();
+        schedule.begin();
         let mut list: JoinSet<Result<(), ClientError>> = JoinSet::new();
         let mut looks: JoinSet<Result<(), ClientError>> = JoinSet::new();
         let mut tick = tokio::time::interval(SOON);
@@ -202,32 +203,38 @@ impl<V: Verdicts> Watch<V> {
 /// When everything is looked over, and since when verdicts are good.
 struct Schedule {
     listed: Option<Instant>,
-    soon: bool,
+    /// Lists that are due at once, one each second.
+    soon: u8,
     trust: Option<Digest>,
     judged_from: Instant,
 }
 
 impl Schedule {
     fn new() -> Self {
-        Self { listed: None, soon: true, trust: None, judged_from: Instant::now() }
+        Self { listed: None, soon: 0, trust: None, judged_from: Instant::now() }
+    }
+
+    /// A new subscription: one list for what is there, one for what came while it began.
+    fn begin(&mut self) {
+        self.soon = 2;
     }
 
     fn soon(&mut self) {
-        self.soon = true;
+        self.soon = self.soon.max(1);
     }
 
     /// Whether it is time, and since when verdicts are good.
     fn due(&mut self, trust: Option<Digest>) -> Option<Option<Instant>> {
         let now = Instant::now();
         let late = self.listed.is_none_or(|listed| now.duration_since(listed) >= LIST_EVERY);
-        if !(self.soon || late || trust != self.trust) {
+        if !(self.soon > 0 || late || trust != self.trust) {
             return None;
         }
         if now.duration_since(self.judged_from) >= JUDGE_EVERY {
             self.judged_from = now;
         }
         self.listed = Some(now);
-        self.soon = false;
+        self.soon = self.soon.saturating_sub(1);
         self.trust = trust;
         Some(Some(self.judged_from))
     }

@@ -291,9 +291,6 @@ impl Check<'_> {
         self.patterns(&rule.r#match);
         let digests = rule.digests.as_ref().map(|digests| self.digests(digests));
         let namespaces = rule.namespaces.as_ref().map(|names| self.namespaces(names)).unwrap_or_default();
-        if let Some(index) = rule.index.as_ref().filter(|index| *index.get_ref() == Index::Parent) {
-            self.report(index.span(), Fault::NotEnforced { field: "`index = \"parent\"`" });
-        }
         let signed_by = self.requirements(rule, mode);
         let attestations = self.attestations(rule, mode);
         let contact = rule.contact.as_ref().map(|contact| {
@@ -306,7 +303,7 @@ impl Check<'_> {
             digests,
             namespaces,
             mode,
-            index: Index::Exact,
+            index: rule.index.as_ref().map(|index| *index.get_ref()).unwrap_or_default(),
             signed_by,
             at_least: rule.at_least.as_ref().map_or(1, |count| *count.get_ref()),
             attestations,
@@ -399,6 +396,10 @@ impl Check<'_> {
             let fields = [
                 ("signed_by", rule.signed_by.as_ref().map(Spanned::span)),
                 ("at_least", rule.at_least.as_ref().map(Spanned::span)),
+                (
+                    "index",
+                    rule.index.as_ref().filter(|index| *index.get_ref() == Index::Parent).map(Spanned::span),
+                ),
             ];
             for (field, span) in fields {
                 if let Some(span) = span {

@@ -98,7 +98,7 @@ const ROWS: &[(&str, &str, &str, Effect)] = &[
     ("Rule.digests", "1111\"]", "1112\"]", Changes),
     ("Rule.namespaces", "namespaces = [\"demo\", \"team-*\"]\n", "", Changes),
     ("Rule.mode", "\"audit\"", "\"enforce\"", Changes),
-    ("Rule.index", "\"exact\"", "\"parent\"", Refused("policy-not-enforced")),
+    ("Rule.index", "\"exact\"", "\"parent\"", Changes),
     (
         "Rule.signed_by",
         "signed_by = [\"release\", \"other\"]",

@@ -286,8 +286,10 @@ fn every_refusal_has_its_place_and_code() {
         (format!("{HEAD}{RULE}contact = \"\"\n"), "9:11 policy-text"),
         (format!("{HEAD}{RULE}contact = \"a\\nb\"\n"), "9:11 policy-text"),
         (format!("{HEAD}{RULE}{RULE}"), "10:8 policy-duplicate"),
-        // not enforced
-        (format!("{HEAD}{RULE}index = \"parent\"\n"), "9:9 policy-not-enforced"),
+        (
+            format!("{HEAD}[[rule]]\nname = \"r\"\nmatch = [\"**\"]\nmode = \"allow\"\nindex = \"parent\"\n"),
+            "9:9 policy-mode",
+        ),
         // revocations
         (format!("{HEAD}{RULE}[[revoke]]\nreason = \"x\"\n"), "9:1 policy-revocation"),
         (
@@ -365,7 +367,6 @@ fn a_refusal_says_the_next_step() {
             format!("{HEAD}[[rule]]\nname = \"r\"\nmatch = [\"**\"]\nsigned_by = [\"A\"]\n"),
             "did you mean `a`?",
         ),
-        (format!("{HEAD}{RULE}index = \"parent\"\n"), "this version does not enforce"),
         ("schema = 1\n".into(), "denies everything"),
     ] {
         let message = folder.message(&text);

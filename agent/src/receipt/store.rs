@@ -11,7 +11,9 @@ use std::sync::OnceLock;
 use pullward_core::judge::Admission;
 use pullward_core::oci::Digest;
 use pullward_core::time::UnixTime;
-use redb::{Database, DatabaseError, ReadableDatabase as _, StorageError, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition,
+};
 
 use super::Receipt;
 use super::node_key::NodeKey;
@@ -45,6 +47,54 @@ impl std::fmt::Debug for Opened {
     }
 }
 
+/// What this node has let in, by a receipt of its own.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The image.
+    pub digest: Digest,
+    /// Its name.
+    pub reference: String,
+    /// When it was let in first, and by what.
+    pub admission: Admission,
+    /// Digests of the evidence that counted last.
+    pub evidence: Vec<String>,
+    receipt: Receipt,
+}
+
+/// What came of judging an image again.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    known: Known,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone)]
+enum Outcome {
+    Renewed(Box<Verdict>),
+    Refused,
+    Left,
+}
+
+impl Settled {
+    /// It is allowed, by this verdict.
+    #[must_use]
+    pub fn renewed(known: &Known, verdict: Verdict) -> Self {
+        Self { known: known.clone(), outcome: Outcome::Renewed(Box::new(verdict)) }
+    }
+
+    /// It is denied.
+    #[must_use]
+    pub fn refused(known: &Known) -> Self {
+        Self { known: known.clone(), outcome: Outcome::Refused }
+    }
+
+    /// Nobody knows: its receipt stays as it is.
+    #[must_use]
+    pub fn left(known: &Known) -> Self {
+        Self { known: known.clone(), outcome: Outcome::Left }
+    }
+}
+
 impl Receipts {
     /// The receipts in a state folder. Nothing is read yet.
     #[must_use]
@@ -58,6 +108,64 @@ impl Receipts {
         self.find(digest, reference)?.first_allowed()
     }
 
+    /// The same for a verdict by this bundle: where the image was judged again by it and denied, it was never let in.
+    #[must_use]
+    pub fn admitted_under(&self, digest: &Digest, reference: &str, trust: &Digest) -> Option<Admission> {
+        self.find(digest, reference).filter(|receipt| !receipt.is_refused_by(trust))?.first_allowed()
+    }
+
+    /// Whether this bundle let the image in under this name, at a pull or when it was judged again. Only then does the
+    /// receipt answer for the bundle; it still says nothing about namespaces.
+    #[must_use]
+    pub fn serves(&self, digest: &Digest, reference: &str, trust: &Digest) -> bool {
+        self.find(digest, reference).is_some_and(|receipt| receipt.serves(trust))
+    }
+
+    /// What this node let in under other bundles than this one, and has not judged by it yet. Receipts that are not this
+    /// node's own are none. `None`: they cannot be read.
+    #[must_use]
+    pub fn of_other_bundles(&self, trust: &Digest) -> Option<Vec<Known>> {
+        let opened = self.opened()?;
+        let known = opened.all(|key, sealed| {
+            let (digest, reference) = key.split_first_chunk::<32>()?;
+            let (digest, reference) = (Digest::from_sha256(*digest), std::str::from_utf8(reference).ok()?);
+            let receipt = Receipt::open(sealed, &opened.key, &self.machine, &digest, reference)?;
+            if receipt.serves(trust) || receipt.is_refused_by(trust) {
+                return None;
+            }
+            let admission = receipt.first_allowed()?;
+            Some(Known {
+                digest,
+                reference: reference.to_owned(),
+                admission,
+                evidence: receipt.evidence.clone(),
+                receipt,
+            })
+        });
+        known.map_err(|error| tracing::error!("receipts cannot be read: {error}")).ok()
+    }
+
+    /// Writes what came of judging again, in one step. A receipt that another verdict has changed meanwhile stays.
+    pub fn settle(&self, settled: &[&Settled], trust: &Digest) {
+        let Some(opened) = self.opened() else { return };
+        let changes = settled.iter().filter_map(|settled| {
+            let known = &settled.known;
+            let receipt = match &settled.outcome {
+                Outcome::Left => return None,
+                Outcome::Refused => Receipt { refused_by: Some(trust.to_string()), ..known.receipt.clone() },
+                Outcome::Renewed(verdict) => {
+                    Receipt::of(verdict, &self.machine, known.admission.at)?.renewing(&known.receipt)
+                }
+            };
+            let place = key(&known.digest, &known.reference);
+            Some((place, known.receipt.seal(&opened.key)?, receipt.seal(&opened.key)?))
+        });
+        if let Err(error) = opened.replace(changes) {
+            // Then they are judged once more at the next start.
+            tracing::error!("receipts not renewed: {error}");
+        }
+    }
+
     /// Keeps a receipt for a verdict that allows. One that says the same is not written again.
     pub fn remember(&self, verdict: &Verdict) {
         let (Ok(digest), Some(time)) = (Digest::parse(&verdict.digest), UnixTime::parse(&verdict.time))
@@ -65,12 +173,12 @@ impl Receipts {
             return;
         };
         let Some(receipt) = Receipt::of(verdict, &self.machine, time) else { return };
-        let known = self.find(&digest, &verdict.reference);
-        let receipt = match known.as_ref().and_then(Receipt::first_allowed) {
-            Some(first) => match receipt.after(first) {
-                Some(receipt) => receipt,
-                None => return,
-            },
+        let trust = verdict.trust.as_ref().and_then(|trust| Digest::parse(&trust.digest).ok());
+        let refused = |receipt: &Receipt| trust.as_ref().is_some_and(|trust| receipt.is_refused_by(trust));
+        // What this very bundle has refused in between comes for the first time.
+        let known = self.find(&digest, &verdict.reference).filter(|receipt| !refused(receipt));
+        let receipt = match &known {
+            Some(known) => receipt.renewing(known),
             None => receipt,
         };
         if known.as_ref() == Some(&receipt) {
@@ -149,6 +257,38 @@ impl Opened {
         Ok(table.get(key)?.map(|value| value.value().to_vec()))
     }
 
+    /// Everything that `read` makes something of.
+    fn all<T>(&self, read: impl Fn(&[u8], &[u8]) -> Option<T>) -> Result<Vec<T>, redb::Error> {
+        let reading = self.database.begin_read()?;
+        let table = match reading.open_table(RECEIPTS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut all = Vec::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            all.extend(read(key.value(), value.value()));
+        }
+        Ok(all)
+    }
+
+    /// Puts the last of three where the second still stands behind the first.
+    fn replace(&self, changes: impl Iterator<Item = (Vec<u8>, Vec<u8>, Vec<u8>)>) -> Result<(), redb::Error> {
+        let writing = self.database.begin_write()?;
+        {
+            let mut table = writing.open_table(RECEIPTS)?;
+            for (key, before, after) in changes {
+                let same = table.get(key.as_slice())?.is_some_and(|value| value.value() == before);
+                if same {
+                    table.insert(key.as_slice(), after.as_slice())?;
+                }
+            }
+        }
+        writing.commit()?;
+        Ok(())
+    }
+
     fn write(&self, key: &[u8], value: &[u8]) -> Result<(), redb::Error> {
         let writing = self.database.begin_write()?;
         writing.open_table(RECEIPTS)?.insert(key, value)?;
@@ -191,7 +331,7 @@ mod tests {
     use pullward_core::oci::Digest;
     use pullward_core::time::UnixTime;
 
-    use super::{FILE, Receipts};
+    use super::{FILE, Receipts, Settled};
     use crate::decide::Question;
     use crate::server::denial::Denial;
     use crate::verdict::{Decision, EvidenceRow, Hook, Outcome, Place, Trust, Verdict};
@@ -321,6 +461,87 @@ mod tests {
         let keyed = Verdict { trust: None, ..verdict("2026-11-24T13:00:00Z", Decision::Allow) };
         receipts.remember(&keyed);
         assert_eq!(receipts.first_allowed(&image(), NAME), None);
+    }
+
+    fn trust(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn signed_under(text: &str, time: &str) -> Verdict {
+        let digest = trust(text).to_string();
+        Verdict { trust: Some(Trust { version: 7, digest, expires: String::new() }), ..signed(time) }
+    }
+
+    #[test]
+    fn a_receipt_serves_the_bundle_that_gave_it_and_no_other() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        receipts.remember(&signed_under("one", "2026-11-24T13:00:00Z"));
+        assert!(receipts.serves(&image(), NAME, &trust("one")));
+        assert!(!receipts.serves(&image(), NAME, &trust("two")));
+        assert_eq!(receipts.of_other_bundles(&trust("one")).unwrap().len(), 0);
+        let older = receipts.of_other_bundles(&trust("two")).unwrap();
+        assert_eq!((older.len(), older[0].reference.as_str(), older[0].digest), (1, NAME, image()));
+        // Renewed: the first admission stays what it was.
+        let later = Settled::renewed(&older[0], signed_under("two", "2026-12-24T13:00:00Z"));
+        receipts.settle(&[&later], &trust("two"));
+        assert!(receipts.serves(&image(), NAME, &trust("two")));
+        assert_eq!(receipts.of_other_bundles(&trust("two")).unwrap().len(), 0);
+        let first = receipts.admitted_under(&image(), NAME, &trust("two")).unwrap();
+        assert_eq!(first.at.to_string(), "2026-11-24T13:00:00Z");
+    }
+
+    #[test]
+    fn a_refused_receipt_says_nothing_under_its_bundle_and_is_judged_again_by_the_next() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        receipts.remember(&signed_under("one", "2026-11-24T13:00:00Z"));
+        let older = receipts.of_other_bundles(&trust("two")).unwrap();
+        receipts.settle(&[&Settled::left(&older[0])], &trust("two"));
+        assert_eq!(receipts.of_other_bundles(&trust("two")).unwrap().len(), 1);
+        receipts.settle(&[&Settled::refused(&older[0])], &trust("two"));
+        assert!(!receipts.serves(&image(), NAME, &trust("two")));
+        assert_eq!(receipts.admitted_under(&image(), NAME, &trust("two")), None);
+        assert_eq!(receipts.of_other_bundles(&trust("two")).unwrap().len(), 0);
+        assert_eq!(receipts.of_other_bundles(&trust("three")).unwrap().len(), 1);
+        // Let in by the same bundle later, it comes for the first time.
+        receipts.remember(&signed_under("two", "2026-12-24T13:00:00Z"));
+        let first = receipts.admitted_under(&image(), NAME, &trust("two")).unwrap();
+        assert_eq!(first.at.to_string(), "2026-12-24T13:00:00Z");
+    }
+
+    /// A verdict that was given meanwhile knows more than the one that was judged again.
+    #[test]
+    fn a_receipt_that_changed_meanwhile_is_not_overwritten() {
+        let folder = folder();
+        let receipts = Receipts::new(folder.path());
+        receipts.remember(&signed_under("one", "2026-11-24T13:00:00Z"));
+        let older = receipts.of_other_bundles(&trust("two")).unwrap();
+        receipts.remember(&signed_under("two", "2026-12-24T13:00:00Z"));
+        receipts.settle(&[&Settled::refused(&older[0])], &trust("two"));
+        assert!(receipts.serves(&image(), NAME, &trust("two")));
+    }
+
+    /// T-119, F-45: foreign and forged receipts are not judged again either.
+    #[test]
+    fn receipts_of_another_node_and_forged_ones_are_not_listed() {
+        let (ours, theirs) = (folder(), folder());
+        for folder in [&ours, &theirs] {
+            Receipts::new(folder.path()).remember(&signed_under("one", "2026-11-24T13:00:00Z"));
+        }
+        let (from, to) = (theirs.path().join(FILE), ours.path().join(FILE));
+        fs::copy(from, to).unwrap();
+        let receipts = Receipts::new(ours.path());
+        assert_eq!(receipts.of_other_bundles(&trust("two")).unwrap().len(), 0);
+        assert_eq!(receipts.first_allowed(&image(), NAME), None);
+        // A receipt behind another image's key is none.
+        let opened = receipts.opened().unwrap();
+        receipts.remember(&signed_under("one", "2026-11-24T13:00:00Z"));
+        let sealed = opened.read(&super::key(&image(), NAME)).unwrap().unwrap();
+        opened.write(&super::key(&Digest::of(b"other"), NAME), &sealed).unwrap();
+        opened.write(b"short", &sealed).unwrap();
+        opened.write(&super::key(&Digest::of(b"more"), NAME), b"").unwrap();
+        assert_eq!(receipts.of_other_bundles(&trust("two")).unwrap().len(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! gained the API later still hold what older clients wrote behind the tag. An API that answers 200 with anything but an index is an error.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pullward_core::limits;
@@ -20,11 +21,11 @@ use pullward_core::reference::Reference;
 use serde::Deserialize;
 
 use crate::evidence::document::{DescriptorBuf, Document, DocumentError, List, Shape, shorten};
-use crate::evidence::layout::signature_of_another;
+use crate::evidence::layout::{signature_of_another, signed_digests};
 use crate::evidence::walk::{Content, FetchError, Manifest, Walk};
 use crate::evidence::{
-    Budget, EvidenceSource, Flow, Found, Gathered, Hint, ItemError, Limit, Question, Resolved, Source,
-    SourceError, Wanted, fallback_tag,
+    Budget, Documents, EvidenceSource, Flow, Found, Gathered, Hint, ItemError, Kin, Limit, Question,
+    REWRITTEN_TRIED, Relative, Resolved, Source, SourceError, Wanted, fallback_tag,
 };
 use crate::registry::address::next_link;
 use crate::registry::ahead::{Ahead, Tagged};
@@ -131,6 +132,11 @@ impl<'a> RegistrySource<'a> {
 
     /// Tags of signatures for other images, to explain why this one has none. One page, and a failure is no hint.
     fn other_signatures(&self, deadline: Instant) -> Option<Hint> {
+        signature_of_another(self.tags(deadline)?.iter().map(String::as_str))
+    }
+
+    /// The first page of the repository's tags.
+    fn tags(&self, deadline: Instant) -> Option<Vec<String>> {
         #[derive(Deserialize)]
         struct Tags {
             #[serde(default)]
@@ -139,8 +145,7 @@ impl<'a> RegistrySource<'a> {
         let address = self.repository.origin.at(format!("/v2/{}/tags/list?n=1000", self.repository.path));
         let received = self.client.get(&self.repository, address, "application/json", deadline).ok()?;
         let (body, _) = read_body(received, limits::MANIFEST_BYTES, None, None).ok()?;
-        let tags = serde_json::from_slice::<Tags>(&body).ok()?.tags?;
-        signature_of_another(tags.iter().map(String::as_str))
+        serde_json::from_slice::<Tags>(&body).ok()?.tags
     }
 }
 
@@ -234,6 +239,50 @@ impl EvidenceSource for RegistrySource<'_> {
         Ahead::of(tags, &ask, |ahead| {
             self.walk(question, Walk::new(Source::Registry, self, question, budget, sink), ahead)
         })
+    }
+
+    fn relatives(
+        &self,
+        image: &Digest,
+        reference: Option<&Reference>,
+        kin: Kin,
+        deadline: Instant,
+    ) -> Result<Vec<Relative>, SourceError> {
+        let source = Source::Registry;
+        let tagged = match reference.and_then(Reference::tag) {
+            Some(tag) => match self.client.manifest(&self.repository, Which::Tag(tag), None, deadline) {
+                Ok(manifest) => Some(manifest),
+                Err(RegistryError::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+            None => None,
+        };
+        let tagged = tagged.filter(|manifest| manifest.digest != *image);
+        if kin == Kin::Parents {
+            let index = tagged.filter(|manifest| matches!(manifest.document.shape, Shape::Index { .. }));
+            let parent = |index: Manifest| Relative {
+                source,
+                documents: Documents::Parent { index: index.bytes.into() },
+            };
+            return Ok(index.into_iter().map(parent).collect());
+        }
+        let by_digest =
+            |digest: Digest| self.client.manifest(&self.repository, Which::Digest(digest), None, deadline);
+        let own: Arc<[u8]> = by_digest(*image)?.bytes.into();
+        let tags = self.tags(deadline).unwrap_or_default();
+        let known = tagged.as_ref().map(|manifest| manifest.digest);
+        let signed = signed_digests(tags.iter().map(String::as_str));
+        let others = signed.into_iter().filter(|digest| digest != image && Some(*digest) != known);
+        let others = others.take(REWRITTEN_TRIED).filter_map(|digest| by_digest(digest).ok());
+        let manifests = tagged.into_iter().chain(others);
+        let manifests =
+            manifests.filter(|manifest| matches!(manifest.document.shape, Shape::Manifest { .. }));
+        Ok(manifests
+            .map(|other| Relative {
+                source,
+                documents: Documents::Rewritten { image: Arc::clone(&own), other: other.bytes.into() },
+            })
+            .collect())
     }
 
     fn resolve(&self, reference: &Reference, deadline: Instant) -> Result<Resolved, SourceError> {

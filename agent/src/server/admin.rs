@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::inventory::watch::AgentWatch;
 use crate::probe::Probe;
+use crate::rejudge::Rejudging;
 use crate::server::judgements::Judgements;
 use crate::server::trust::TrustHolder;
 use crate::server::wire::{self, Completeness};
@@ -24,22 +25,24 @@ pub struct AdminService {
     judgements: Arc<Judgements>,
     trust: Arc<TrustHolder>,
     watch: Option<Arc<AgentWatch>>,
+    rejudging: Arc<Rejudging>,
     platform: String,
     probe: Option<Arc<Probe>>,
     started: UnixTime,
 }
 
 impl AdminService {
-    /// Answers about `judgements`, `trust`, what `watch` has seen and `probe`; the agent's start is now.
+    /// Answers about `judgements`, `trust`, what `watch` has seen, `rejudging` and `probe`; the agent's start is now.
     #[must_use]
     pub fn new(
         judgements: Arc<Judgements>,
         trust: Arc<TrustHolder>,
         watch: Option<Arc<AgentWatch>>,
+        rejudging: Arc<Rejudging>,
         platform: String,
         probe: Option<Arc<Probe>>,
     ) -> Self {
-        Self { judgements, trust, watch, platform, probe, started: now() }
+        Self { judgements, trust, watch, rejudging, platform, probe, started: now() }
     }
 }
 
@@ -67,6 +70,7 @@ impl Admin for AdminService {
             joined: tally.joined(),
             inventory: self.watch.as_deref().map(wire::inventory_state),
             probe: self.probe.as_deref().map(wire::probe_state),
+            rejudged: self.rejudging.progress().map(|progress| wire::rejudged(&progress)),
         }))
     }
 
@@ -89,7 +93,8 @@ impl Admin for AdminService {
     async fn judge(&self, request: Request<JudgeRequest>) -> Result<Response<JudgeResponse>, Status> {
         let arrival = Instant::now();
         let request = request.into_inner();
-        let (completeness, hook) = (Completeness::Person, Hook::Cli);
+        let (completeness, hook) =
+            (Completeness::Person, if request.held { Hook::Inventory } else { Hook::Cli });
         let verdict =
             verifier::judge(&self.judgements, &request, completeness, hook, &self.platform, arrival).await;
         let verdict_json =

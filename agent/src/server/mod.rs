@@ -33,6 +33,7 @@ use crate::decide::Question;
 use crate::decide::credentials::PullCredentials;
 use crate::inventory::watch::AgentWatch;
 use crate::probe::Probe;
+use crate::rejudge::Rejudging;
 use crate::server::accept::Admission;
 use crate::server::admin::AdminService;
 use crate::server::cri::CriService;
@@ -104,6 +105,8 @@ pub struct Server {
     pub watch: Option<Arc<AgentWatch>>,
     /// The live proof, where it is made.
     pub probe: Option<Arc<Probe>>,
+    /// Judges again what was let in under an older bundle.
+    pub rejudging: Arc<Rejudging>,
     /// How much at a time.
     pub limits: ServerLimits,
 }
@@ -137,6 +140,7 @@ impl Server {
                 self.judgements,
                 self.trust,
                 self.watch,
+                self.rejudging,
                 platform,
                 self.probe,
             )),

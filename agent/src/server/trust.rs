@@ -1,7 +1,7 @@
 //! The trust bundle in use: exactly one at a time, swapped whole.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use pullward_core::time::UnixTime;
 
@@ -56,7 +56,12 @@ pub struct TrustHolder {
     failures: AtomicU64,
     /// One reload at a time: the one that started last must not be overtaken by an older one.
     reloading: Mutex<()>,
+    /// Who is told of each bundle that comes into use.
+    watcher: OnceLock<Watcher>,
 }
+
+/// Who is told of a bundle that came into use.
+type Watcher = Box<dyn Fn(&Arc<Held>) + Send + Sync>;
 
 impl TrustHolder {
     /// A holder that has loaded nothing yet: everything is denied until [`Self::reload`] succeeds.
@@ -68,7 +73,14 @@ impl TrustHolder {
             last_failure: Mutex::new(None),
             failures: AtomicU64::new(0),
             reloading: Mutex::new(()),
+            watcher: OnceLock::new(),
         }
+    }
+
+    /// Has `watcher` told of each bundle that comes into use from now on; there is one. It must not block.
+    pub fn watch(&self, watcher: impl Fn(&Arc<Held>) + Send + Sync + 'static) {
+        // A second one is not taken: whoever starts the agent sets it once.
+        drop(self.watcher.set(Box::new(watcher)));
     }
 
     /// The bundle in use.
@@ -95,6 +107,9 @@ impl TrustHolder {
                 );
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&held));
                 *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                if let Some(watcher) = self.watcher.get() {
+                    watcher(&held);
+                }
                 Ok(held)
             }
             Err(failure) => {

@@ -11,6 +11,7 @@ use crate::decide::Question;
 use crate::hook::descriptor::{Descriptor, DescriptorError};
 use crate::inventory::watch::AgentWatch;
 use crate::probe::Probe;
+use crate::rejudge::{Lapse, Progress, Stage};
 use crate::server::trust::{Failed, Held};
 use crate::trust::installed::InstalledTrust;
 use crate::verdict::{Decision, Hook, ONE_LINE_MAX, Place, Verdict};
@@ -166,6 +167,30 @@ pub fn reload_failure(failed: &Failed) -> v1::ReloadFailure {
     }
 }
 
+/// What became of images that were let in under an older bundle, as the admin socket shows it.
+#[must_use]
+pub fn rejudged(progress: &Progress) -> v1::Rejudged {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let listed = progress.listed.iter().map(|lapsed| v1::Lapsed {
+        reference: lapsed.reference.clone(),
+        digest: lapsed.digest.to_string(),
+        reason: lapsed.reason.clone(),
+        message: crate::verdict::printable(&lapsed.message, ONE_LINE_MAX),
+        unproven: lapsed.why == Lapse::Unproven,
+    });
+    v1::Rejudged {
+        version: progress.version,
+        digest: progress.trust.to_string(),
+        started: progress.started.0,
+        over: progress.stage == Stage::Over,
+        total: count(progress.total),
+        renewed: count(progress.renewed),
+        refused: count(progress.refused),
+        unproven: count(progress.unproven),
+        listed: listed.collect(),
+    }
+}
+
 /// When a trust bundle was issued.
 pub(crate) fn issued(trust: &InstalledTrust) -> UnixTime {
     UnixTime(trust.issued)
@@ -219,6 +244,7 @@ mod tests {
             digest: digest.to_string(),
             stdin_media_type: "application/vnd.oci.descriptor.v1+json".into(),
             descriptor: format!(r#"{{"mediaType":"m","digest":"{digest}","size":1}}"#).into_bytes(),
+            held: false,
         }
     }
 

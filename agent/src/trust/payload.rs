@@ -28,6 +28,9 @@ const ATTESTATIONS_ENGINE: u64 = 2;
 /// The oldest engine that verifies certificates, and asks logs when a key has signed.
 const KEYLESS_ENGINE: u64 = 3;
 
+/// The oldest engine that proves a child of a signed index.
+const PARENT_ENGINE: u64 = 4;
+
 /// A trust bundle's payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,7 +215,7 @@ pub enum Index {
     /// A signature covers exactly the digest that it names.
     #[default]
     Exact,
-    /// A signature on an index covers the manifests that it lists. Not enforced by this version.
+    /// A signature on an index covers the manifests that it lists for a platform.
     Parent,
 }
 
@@ -359,7 +362,9 @@ const HEX: usize = 64;
 /// been updated take it as long as they can.
 #[must_use]
 pub fn min_engine(authorities: &[Authority], rules: &[Rule]) -> u64 {
-    if authorities.iter().any(|authority| authority.trusted_root.is_some()) {
+    if rules.iter().any(|rule| rule.index == Index::Parent) {
+        PARENT_ENGINE
+    } else if authorities.iter().any(|authority| authority.trusted_root.is_some()) {
         KEYLESS_ENGINE
     } else if rules.iter().any(|rule| !rule.attestations.is_empty()) {
         ATTESTATIONS_ENGINE

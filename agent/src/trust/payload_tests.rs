@@ -98,6 +98,9 @@ fn only_a_condition_may_hold_what_json_escapes() {
     let condition = payload.rules.first().unwrap().attestations.first().unwrap().condition.as_ref();
     assert_eq!(condition.unwrap().expression, "predicate.x ==\n\"\\y\"");
     assert_eq!(min_engine(&payload.authorities, &payload.rules), 2);
+    let mut rules = payload.rules.clone();
+    rules.first_mut().unwrap().index = Index::Parent;
+    assert_eq!(min_engine(&payload.authorities, &rules), 4);
     for (from, to) in [("urn:x", r"urn:\\x"), ("\\n", "\\u000a"), ("predicate.x", "predicate\\u002ex")] {
         let other = REQUIREMENT.replacen(from, to, 1);
         assert_ne!(other, REQUIREMENT, "{from}");

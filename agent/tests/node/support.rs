@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 
 use pullward::cli::agent::Parts;
 use pullward::config::Config;
+use pullward::decide::Engine;
 use pullward::decide::Question;
 use pullward::evidence::store::Store;
 use pullward::evidence::store::keeper::Keeper;
 use pullward::policy::{Policy, Source};
+use pullward::receipt::store::Receipts;
+use pullward::rejudge::Rejudging;
 use pullward::server::Judge;
 use pullward::server::denial::Denial;
 use pullward::server::trust::{TrustFailure, TrustSource};
@@ -216,7 +219,9 @@ pub(crate) fn daemon() {
     pullward::log::start(config.log.format, config.log.level);
     let source = Box::new(Signed(config.clone()));
     let keeper = Keeper::new(Store::of(&config.store));
-    let parts = Parts { judge: Arc::new(ByName { gate }), trust: source, keeper };
+    let receipts = Arc::new(Receipts::new(&config.agent.state_dir));
+    let rejudging = Rejudging::new(Engine::default(), receipts, pullward::service::platform());
+    let parts = Parts { judge: Arc::new(ByName { gate }), trust: source, keeper, rejudging };
     let served = pullward::service::run(&config, parts);
     if let Err(error) = served {
         eprintln!("not started: {error}");
@@ -353,6 +358,7 @@ pub(crate) fn request(name: &str) -> JudgeRequest {
         descriptor: descriptor(&digest),
         digest,
         stdin_media_type: DESCRIPTOR_TYPE.into(),
+        held: false,
     }
 }
 

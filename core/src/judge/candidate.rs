@@ -8,6 +8,8 @@ use super::asked::{Asked, Offered, Scales, VexClaims, Weighed};
 use super::clerk::Clerk;
 use super::signers::{Roots, RuleKeys};
 use super::{Decision, Outcome, Ruling, Standing, Trust, cut};
+#[cfg(feature = "predicate")]
+use crate::related::Kinship;
 use crate::time::UnixTime;
 use crate::trust::{IndexMode, Mode, Rule, TrustBundle, TrustError};
 use crate::verdict::Reason;
@@ -54,6 +56,7 @@ impl<'a> Candidate<'a> {
         let fixed = match rule.mode() {
             Mode::Allow => Some(Reason::AllowedByRule),
             Mode::Deny => Some(Reason::DeniedByRule),
+            #[cfg(not(feature = "predicate"))]
             Mode::Enforce | Mode::Audit if rule.index() == IndexMode::Parent => {
                 Some(Reason::RequirementUnsupported)
             }
@@ -112,7 +115,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Whether the image itself is signed by as many as the rule asks for.
-    fn is_signed(&self) -> bool {
+    pub(super) fn is_signed(&self) -> bool {
         self.at_least > 0 && u64::from(self.count_distinct()) >= self.at_least
     }
 
@@ -144,6 +147,14 @@ impl<'a> Candidate<'a> {
         }
         outcome.time = verified.by().time();
         match verified.claim() {
+            #[cfg(feature = "predicate")]
+            Claim::ImageSignature
+                if self.may_sign(verified.position())
+                    && let Some(reason) = self.other_digest(verified) =>
+            {
+                self.reject(reason);
+                outcome.standing = Standing::Ignored(reason);
+            }
             Claim::ImageSignature if self.may_sign(verified.position()) => {
                 self.signed |= 1_u64.wrapping_shl(u32::from(verified.position()));
             }
@@ -159,6 +170,18 @@ impl<'a> Candidate<'a> {
             }
         }
         outcome
+    }
+
+    /// Why a signature over a digest that the image is tied to does not count; `None` where it does, or is over the image's
+    /// own.
+    #[cfg(feature = "predicate")]
+    fn other_digest(&self, verified: &Verified<'_>) -> Option<Reason> {
+        let index = self.rule.map_or(IndexMode::Exact, |rule| rule.index());
+        match (verified.related()?.kinship(), index) {
+            (Kinship::Parent, IndexMode::Parent) => None,
+            (Kinship::Parent, IndexMode::Exact) => Some(Reason::SignedIndexNotPlatform),
+            (Kinship::Rewritten, _) => Some(Reason::DigestRewritten),
+        }
     }
 
     #[cfg(feature = "predicate")]
@@ -262,7 +285,10 @@ pub(super) fn rank(reason: Reason) -> u8 {
         | Reason::TimeFromFuture => 5,
         Reason::IdentityMismatch => 6,
         Reason::DigestMismatch => 7,
-        Reason::KeyRevoked
+        Reason::SignedIndexNotPlatform
+        | Reason::DigestRewritten
+        | Reason::DigestRevoked
+        | Reason::KeyRevoked
         | Reason::AuthorityRevoked
         | Reason::IdentityRevoked
         | Reason::CertificateRevoked

@@ -5,14 +5,19 @@ use super::signers::OnlyKey;
 use super::{Outcome, Standing, Trust};
 use crate::oci::Digest;
 use crate::operations::Operations;
+#[cfg(feature = "predicate")]
+use crate::related::Related;
 use crate::time::UnixTime;
 use crate::verdict::Reason;
-use crate::verify::{self, Evidence, Verified};
+use crate::verify::{self, Evidence, Subjects, Verified};
 
 /// The parts of a [`Judge`](super::Judge) that evidence is offered to.
 pub(super) struct Parts<'j, 'a> {
     pub(super) trust: Trust<'a>,
     pub(super) digest: Digest,
+    /// Digests that bytes tie the image to.
+    #[cfg(feature = "predicate")]
+    pub(super) related: &'j [Related],
     pub(super) allowed_at: Option<UnixTime>,
     pub(super) time: UnixTime,
     pub(super) settled: Option<Reason>,
@@ -43,15 +48,20 @@ impl<'a> Parts<'_, 'a> {
             }
             return Outcome::of(Standing::Revoked);
         }
+        let subjects = Subjects {
+            image: &self.digest,
+            #[cfg(feature = "predicate")]
+            related: self.related,
+        };
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.fixed.is_none()) {
             let operations = &mut *self.operations;
             let verified = match (self.trust, candidate.rule) {
                 (Trust::Bundle(bundle), Some(rule)) => {
                     let keys = candidate.keys(bundle, &rule, self.allowed_at);
-                    verify::verify(evidence, &self.digest, &keys, self.time, operations, scratch)
+                    verify::verify(evidence, &subjects, &keys, self.time, operations, scratch)
                 }
                 (Trust::Key(key), _) => {
-                    verify::verify(evidence, &self.digest, &OnlyKey(key), self.time, operations, scratch)
+                    verify::verify(evidence, &subjects, &OnlyKey(key), self.time, operations, scratch)
                 }
                 (Trust::Bundle(_), None) => continue,
             };

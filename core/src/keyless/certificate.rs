@@ -13,9 +13,9 @@ use crate::operations::Operations;
 use crate::sct::{self, CertificateLogs};
 use crate::signature::PublicKey;
 use crate::time::UnixTime;
-use crate::trusted_root::{self, TrustedRoot};
+use crate::trusted_root::{self, Authority, TrustedRoot};
 use crate::x509::fulcio::{Identity, IdentityError};
-use crate::x509::{self, Anchor, Certificate, Path, Purpose, verify_path};
+use crate::x509::{self, Anchor, Certificate, Purpose, verify_path};
 
 /// What to do with a certificate beside the leaf that names itself as its issuer. It is never an anchor (T-42).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,28 +121,34 @@ pub fn verify_certificate<'e>(
         return Err(Error::Future);
     }
     let leaf = Certificate::read(sent.leaf).map_err(Error::Certificate)?;
-    let others = read_others(sent)?;
+    // By reference: certificates that are moved are on the stack twice below all that follows.
+    match &read_others(sent) {
+        Ok(others) => ask_each(leaf, others, root, times, operations, scratch),
+        Err(error) => Err(*error),
+    }
+}
+
+/// Asks the authorities one by one.
+#[inline(never)]
+fn ask_each<'e>(
+    leaf: Certificate<'e>,
+    others: &[Certificate<'_>],
+    root: &TrustedRoot<'_>,
+    times: &[UnixTime],
+    operations: &mut Operations,
+    scratch: &mut [u8],
+) -> Result<VerifiedCertificate<'e>, Error> {
     let mut closest = Error::NoAuthority;
     for authority in root.certificate_authorities() {
         let authority = authority.map_err(Error::TrustedRoot)?;
-        let mut room = &mut *scratch;
-        let for_precertificate =
-            room.split_off_mut(..limits::PRECERTIFICATE_BYTES).ok_or(Error::Sct(sct::Error::Scratch))?;
-        let chain = authority.open(room).map_err(Error::TrustedRoot)?;
-        let path = find_path(&leaf, chain.below(), &others, chain.anchor(), times, operations);
-        let seen = path.map_err(Error::Certificate).and_then(|path| {
-            if !root.lists_certificate_logs() {
-                return Ok(None);
-            }
-            let logs = sct::verify(&leaf, path.issuer(), root, operations, for_precertificate);
-            logs.map(Some).map_err(Error::Sct)
-        });
-        match seen {
+        match ask(&leaf, others, &authority, root, times, operations, scratch) {
             Ok(logs) => {
                 let key = leaf.public_key().map_err(Error::Certificate)?;
                 let identity = Identity::read(&leaf).map_err(Error::Identity)?;
                 return Ok(VerifiedCertificate { certificate: leaf, key, identity, logs });
             }
+            // Not this authority's answer, but that there is none.
+            Err(error @ (Error::TrustedRoot(_) | Error::Sct(sct::Error::Scratch))) => return Err(error),
             Err(error) => {
                 if closeness(error) > closeness(closest) {
                     closest = error;
@@ -151,6 +157,32 @@ pub fn verify_certificate<'e>(
         }
     }
     Err(closest)
+}
+
+/// Asks one authority: the certificate logs that have seen the leaf, if its path holds; `None` where the root lists none.
+#[inline(never)]
+fn ask(
+    leaf: &Certificate<'_>,
+    others: &[Certificate<'_>],
+    authority: &Authority<'_>,
+    root: &TrustedRoot<'_>,
+    times: &[UnixTime],
+    operations: &mut Operations,
+    scratch: &mut [u8],
+) -> Result<Option<CertificateLogs>, Error> {
+    let (for_precertificate, room) =
+        scratch.split_at_mut_checked(limits::PRECERTIFICATE_BYTES).ok_or(Error::Sct(sct::Error::Scratch))?;
+    let opened = authority.open(room);
+    let chain = match &opened {
+        Ok(chain) => chain,
+        Err(error) => return Err(Error::TrustedRoot(*error)),
+    };
+    let issuer = find_issuer(leaf, chain.below(), others, chain.anchor(), times, operations);
+    let issuer = issuer.map_err(Error::Certificate)?;
+    if !root.lists_certificate_logs() {
+        return Ok(None);
+    }
+    sct::verify(leaf, &issuer, root, operations, for_precertificate).map(Some).map_err(Error::Sct)
 }
 
 type Others<'o> = heapless::Vec<Certificate<'o>, { limits::PATH_LENGTH }>;
@@ -171,21 +203,27 @@ fn read_others<'o>(sent: &SentCertificates<'_, 'o>) -> Result<Others<'o>, Error>
     Ok(others)
 }
 
-fn find_path<'a>(
+/// The certificate that has issued the leaf, on a path to the anchor. All others are gone from the stack with it.
+#[inline(never)]
+fn find_issuer<'a>(
     leaf: &Certificate<'a>,
     known: &[Certificate<'a>],
     sent: &[Certificate<'a>],
     anchor: &Anchor<'a>,
     times: &[UnixTime],
     operations: &mut Operations,
-) -> Result<Path<'a>, x509::Error> {
+) -> Result<Certificate<'a>, x509::Error> {
     let mut candidates: heapless::Vec<Certificate<'a>, { limits::PATH_CANDIDATES }> = heapless::Vec::new();
     // What the root has comes first; what was sent is often the same once more.
     let news = sent.iter().filter(|other| !known.iter().any(|known| known.der() == other.der()));
     for candidate in known.iter().chain(news) {
         candidates.push(*candidate).map_err(|_| x509::Error::TooManyCertificates)?;
     }
-    verify_path(leaf, &candidates, core::slice::from_ref(anchor), times, Purpose::CodeSigning, operations)
+    let anchors = core::slice::from_ref(anchor);
+    match &verify_path(leaf, &candidates, anchors, times, Purpose::CodeSigning, operations) {
+        Ok(path) => Ok(*path.issuer()),
+        Err(error) => Err(*error),
+    }
 }
 
 /// How far a certificate came: not to an authority, to one whose path does not hold, to its SCTs.

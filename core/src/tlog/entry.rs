@@ -190,12 +190,11 @@ impl<'a> Proof<'a> {
         Ok(hashes)
     }
 
-    /// Decodes the checkpoint's note; `None` where the proof has none.
-    pub(super) fn note(&self) -> Result<Option<Note>, Error> {
+    /// Decodes the checkpoint's note into `room`, which is on the stack once and not moved; `None` where the proof has none.
+    pub(super) fn note<'n>(&self, room: &'n mut Note) -> Result<Option<&'n str>, Error> {
         let Some(text) = self.checkpoint else { return Ok(None) };
-        let mut note = Note::new();
-        text.copy_into(&mut note).map_err(|_| Error::CheckpointTooLarge)?;
-        Ok(Some(note))
+        text.copy_into(room).map_err(|_| Error::CheckpointTooLarge)?;
+        Ok(Some(room))
     }
 }
 
@@ -251,7 +250,7 @@ fn hash(value: Value<'_>) -> Result<Hash, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Error, Inclusion};
+    use super::{Entry, Error, Inclusion, Note};
     use crate::encoding;
     use crate::json;
     use crate::limits;
@@ -271,7 +270,7 @@ mod tests {
         let entry = Entry::read(json::parse(text.as_bytes())?, Inclusion::Proof)?;
         if let Some(proof) = &entry.proof {
             proof.hashes()?;
-            proof.note()?;
+            proof.note(&mut Note::new())?;
         }
         Ok((entry.log_index, entry.integrated_time, entry.promise.is_some(), entry.proof.is_some()))
     }

@@ -44,7 +44,7 @@ impl Mode {
 pub enum IndexMode {
     /// Only the very digest that is asked for.
     Exact,
-    /// A signed parent index too. The format has it; this version does not prove it.
+    /// A signed index that lists it as a platform's manifest too.
     Parent,
 }
 

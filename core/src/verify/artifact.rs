@@ -3,10 +3,10 @@
 //! It takes the same way as a bundle about an image, and makes another type: no rule asks for artifacts, so nothing here
 //! counts as "the image is signed".
 
-use super::signer::{self, Sent, find_signer};
+use super::signer::{self, Beside, Sent, find_signer};
 use super::{Error, Keyring, SignedBy, signed_envelope};
-use crate::bundle::{self, Bundle, Content, SentSigner};
-use crate::dsse::{self, PreAuthEncoding};
+use crate::bundle::{self, Bundle, Content, MessageSignature, SentSigner};
+use crate::dsse::{self, Envelope, PreAuthEncoding};
 use crate::intoto::{self, Statement};
 use crate::limits;
 use crate::oci::Digest;
@@ -46,39 +46,68 @@ pub fn verify_artifact<'s>(
     }
     let (work, mut room) = scratch.split_at_mut_checked(keys.scratch_bytes()).ok_or(Error::Scratch)?;
     let beside = signer::decode_bundle(&bundle, keys, &mut room)?;
-    let message;
-    let signature;
+    let asked = Asked { artifact, keys, now };
     match bundle.content() {
-        Content::Envelope(envelope) => {
-            signature = envelope.signature().map_err(Error::Envelope)?;
-            let opened: PreAuthEncoding<'_> = envelope.open(dsse::IN_TOTO, room).map_err(Error::Envelope)?;
-            message = Message::new(opened.message());
-            let signed = signed_envelope(SignedFormat::Bundle, &opened, &message, None);
-            let sent = Sent { beside, ..Sent::new(signed, signature.bytes()) };
-            let (_, by) = find_signer(&sent, keys, now, operations, work)?;
-            let statement = Statement::read(opened.payload()).map_err(Error::Statement)?;
-            let digest = match artifact {
-                Artifact::Content(bytes) => Digest::of(bytes),
-                Artifact::Sha256(digest) => Digest::from_sha256(**digest),
-            };
-            statement.check_subject(&digest).map_err(Error::Statement)?;
-            Ok(by)
-        }
-        Content::Message(content) => {
-            signature = content.signature().map_err(Error::Bundle)?;
-            let signed = match artifact {
-                Artifact::Content(bytes) => {
-                    message = Message::new(bytes);
-                    Signed::Artifact(&message)
-                }
-                Artifact::Sha256(digest) => Signed::ArtifactDigest(digest),
-            };
-            if content.digest().map_err(Error::Bundle)?.is_some_and(|named| !names(&named, &signed)) {
-                return Err(Error::Statement(intoto::Error::SubjectMismatch));
+        Content::Envelope(envelope) => asked.envelope(&envelope, beside, operations, work, room),
+        Content::Message(content) => asked.message(&content, beside, operations, work),
+    }
+}
+
+/// What is asked about a bundle. Its forms are each verified in a function of their own, so that neither has the other's
+/// values below it on the stack.
+struct Asked<'q, K> {
+    artifact: &'q Artifact<'q>,
+    keys: &'q K,
+    now: UnixTime,
+}
+
+impl<K: Keyring> Asked<'_, K> {
+    #[inline(never)]
+    fn envelope<'a, 's>(
+        &self,
+        envelope: &Envelope<'a>,
+        beside: Beside<'a, 's>,
+        operations: &mut Operations,
+        work: &mut [u8],
+        room: &mut [u8],
+    ) -> Result<SignedBy<'s>, Error> {
+        let signature = envelope.signature().map_err(Error::Envelope)?;
+        let opened: PreAuthEncoding<'_> = envelope.open(dsse::IN_TOTO, room).map_err(Error::Envelope)?;
+        let message = Message::new(opened.message());
+        let signed = signed_envelope(SignedFormat::Bundle, &opened, &message, None);
+        let sent = Sent { beside, ..Sent::new(signed, signature.bytes()) };
+        let (_, by) = find_signer(&sent, self.keys, self.now, operations, work)?;
+        let statement = Statement::read(opened.payload()).map_err(Error::Statement)?;
+        let digest = match self.artifact {
+            Artifact::Content(bytes) => Digest::of(bytes),
+            Artifact::Sha256(digest) => Digest::from_sha256(**digest),
+        };
+        statement.check_subject(&digest).map_err(Error::Statement)?;
+        Ok(by)
+    }
+
+    #[inline(never)]
+    fn message<'a, 's>(
+        &self,
+        content: &MessageSignature<'a>,
+        beside: Beside<'a, 's>,
+        operations: &mut Operations,
+        work: &mut [u8],
+    ) -> Result<SignedBy<'s>, Error> {
+        let signature = content.signature().map_err(Error::Bundle)?;
+        let message;
+        let signed = match self.artifact {
+            Artifact::Content(bytes) => {
+                message = Message::new(bytes);
+                Signed::Artifact(&message)
             }
-            let sent = Sent { beside, ..Sent::new(signed, signature.bytes()) };
-            find_signer(&sent, keys, now, operations, work).map(|(_, by)| by)
+            Artifact::Sha256(digest) => Signed::ArtifactDigest(digest),
+        };
+        if content.digest().map_err(Error::Bundle)?.is_some_and(|named| !names(&named, &signed)) {
+            return Err(Error::Statement(intoto::Error::SubjectMismatch));
         }
+        let sent = Sent { beside, ..Sent::new(signed, signature.bytes()) };
+        find_signer(&sent, self.keys, self.now, operations, work).map(|(_, by)| by)
     }
 }
 

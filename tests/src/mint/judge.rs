@@ -2,10 +2,11 @@
 
 use pullward_core::judge::{
     Admission, AdmittedBy, Decision, Judge, Needs, NoClerk, Outcome, Question, Ruling, Standing,
-    Trust as Believed,
+    Trust as Believed, Unrelated,
 };
 use pullward_core::oci::Digest;
 use pullward_core::reference::Reference;
+use pullward_core::related::{Related, Relation};
 use pullward_core::signature::{KeyId, PublicKey};
 use pullward_core::time::UnixTime;
 use pullward_core::trust::{Mode, TrustBundle, TrustError, TrustIndex};
@@ -57,6 +58,26 @@ pub fn ask_key(key: &PublicKey, ask: &Ask) -> Answer {
     ask.judge(Believed::Key(key))
 }
 
+/// What may tie an image to another digest, owned.
+#[derive(Debug, Clone)]
+enum Relative {
+    /// An index.
+    Parent(String),
+    /// The image's own manifest, and another.
+    Rewritten(String, String),
+}
+
+impl Relative {
+    fn relation(&self) -> Relation<'_> {
+        match self {
+            Self::Parent(index) => Relation::Parent { index: index.as_bytes() },
+            Self::Rewritten(image, other) => {
+                Relation::Rewritten { image: image.as_bytes(), other: other.as_bytes() }
+            }
+        }
+    }
+}
+
 /// A question, and what a node would find for it.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -68,6 +89,7 @@ pub struct Ask {
     allowed_at: Option<Admission>,
     evidence: Vec<Minted>,
     covered: Vec<MintedChain>,
+    relations: Vec<Relative>,
     failed: usize,
     deadlines: usize,
     limit: Option<Reason>,
@@ -86,6 +108,7 @@ impl Ask {
             allowed_at: None,
             evidence: Vec::new(),
             covered: Vec::new(),
+            relations: Vec::new(),
             failed: 0,
             deadlines: 0,
             limit: None,
@@ -162,6 +185,20 @@ impl Ask {
         self
     }
 
+    /// With an index that may list the image, offered before all evidence.
+    #[must_use]
+    pub fn with_parent(mut self, index: &str) -> Self {
+        self.relations.push(Relative::Parent(index.into()));
+        self
+    }
+
+    /// With the image's own manifest, and another that may be of the same image.
+    #[must_use]
+    pub fn with_rewritten(mut self, image: &str, other: &str) -> Self {
+        self.relations.push(Relative::Rewritten(image.into(), other.into()));
+        self
+    }
+
     /// With a source that could not be read.
     #[must_use]
     pub fn with_failed_source(mut self) -> Self {
@@ -195,6 +232,7 @@ impl Ask {
         };
         let mut judge = Judge::open(trust, &question);
         let mut rows = Vec::new();
+        let related = self.relations.iter().map(|relative| judge.relate(&relative.relation())).collect();
         for minted in &self.covered {
             let outcome = judge.offer_covered(&minted.chain(), &minted.source(), &mut NoClerk);
             rows.push(Row::of(outcome));
@@ -214,7 +252,7 @@ impl Ask {
         if let Some(reason) = self.limit {
             judge.limit_reached(reason);
         }
-        Answer::of(&judge.decide(), judge.needs(), rows)
+        Answer::of(&judge.decide(), judge.needs(), rows, related)
     }
 }
 
@@ -271,10 +309,17 @@ pub struct Answer {
     pub needs: Needs,
     /// One row per piece of evidence.
     pub rows: Vec<Row>,
+    /// What became of each document that may tie the image to another digest.
+    pub related: Vec<Result<Related, Unrelated>>,
 }
 
 impl Answer {
-    fn of(decision: &Decision<'_>, needs: Needs, rows: Vec<Row>) -> Self {
+    fn of(
+        decision: &Decision<'_>,
+        needs: Needs,
+        rows: Vec<Row>,
+        related: Vec<Result<Related, Unrelated>>,
+    ) -> Self {
         Self {
             ruling: decision.ruling,
             reason: decision.reason,
@@ -286,6 +331,7 @@ impl Answer {
             would_deny: decision.would_deny(),
             needs,
             rows,
+            related,
         }
     }
 

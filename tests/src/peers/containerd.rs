@@ -226,6 +226,24 @@ impl Containerd {
         Ok(names)
     }
 
+    /// Its own command line in a namespace; gives what it prints.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] with what it says.
+    pub fn ctr(&self, namespace: &str, arguments: &[&str]) -> Result<String, Error> {
+        let mut command =
+            std::process::Command::new(self.peers.program(self.settings.version.command_line())?);
+        command
+            .args(["--address", &self.socket().display().to_string(), "--namespace", namespace])
+            .args(arguments)
+            .env_clear()
+            .env("PATH", SYSTEM_PATH)
+            .env("HOME", &self.folder)
+            .current_dir(&self.folder);
+        let output = crate::run(command)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether a plugin of this id was loaded without an error.
     ///
     /// # Errors

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use pullward_core::oci::Digest;
 use pullward_core::time::UnixTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bundle::{Annotations, Parts};
 use super::fulcio::Leaf;
@@ -122,12 +123,7 @@ impl<'s> KeylessForge<'s> {
         } else {
             sigstore.trusted_root()
         };
-        let image = digest(name);
-        let content = match shape.form {
-            Form::Message(_) => name.into(),
-            Form::Signature => payload(&image),
-            Form::Envelope(_) | Form::Attestation => statement(&image),
-        };
+        let content = about(shape.form, name);
         let token: Stamp<'s> = |forge, signature| forge.token(signature).response();
         // Up to v0.2 and in the legacy annotation, clients send what Fulcio gave them; bundles leave the root out.
         let issuing = sigstore.fulcio.certificates()[0].to_vec();
@@ -142,12 +138,12 @@ impl<'s> KeylessForge<'s> {
             stranger,
             shape,
             identity,
-            artifact: name.into(),
+            artifact: artifact(shape.form, name),
             key,
             leaf,
             certificate: None,
             others,
-            content: content.into_bytes(),
+            content,
             payload_type: "application/vnd.in-toto+json".into(),
             message: None,
             signature: None,
@@ -288,6 +284,30 @@ impl<'s> KeylessForge<'s> {
             envelope["signatures"][0]["keyid"] = "".into();
             Sent::Attestation { envelope: envelope.to_string().into_bytes(), annotations }
         }
+    }
+}
+
+/// The artifact of this name: for what is about an image, the image's manifest.
+pub(super) fn artifact(form: Form, name: &str) -> Vec<u8> {
+    if matches!(form, Form::Message(_)) {
+        return name.into();
+    }
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let config = json!({
+        "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(name).to_string(), "size": name.len()
+    });
+    json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": [] })
+        .to_string()
+        .into_bytes()
+}
+
+/// What is signed, to say that this artifact is.
+pub(super) fn about(form: Form, name: &str) -> Vec<u8> {
+    let artifact = artifact(form, name);
+    match form {
+        Form::Message(_) => artifact,
+        Form::Signature => payload(&Digest::of(&artifact)).into_bytes(),
+        Form::Envelope(_) | Form::Attestation => statement(&Digest::of(&artifact)).into_bytes(),
     }
 }
 

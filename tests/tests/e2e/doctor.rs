@@ -165,8 +165,16 @@ fn each_setting_with_which_cri_pulls_round_the_hook_is_open_and_is_found() -> Ou
             "registry.mirrors",
         ),
     ] {
-        let settings = clean.clone().extra(&format!("[plugins.'io.containerd.cri.v1.images']\n{setting}\n"));
-        *ward.containerd.settings() = settings;
+        let text = format!("[plugins.'io.containerd.cri.v1.images']\n{setting}\n");
+        let late = ward.put("99-late.toml", &format!("version = 3\n{text}"));
+        if !key.starts_with("registry") {
+            // In the main file our drop-in overrules it.
+            *ward.containerd.settings() = clean.clone().extra(&text);
+            ward.restart()?;
+            refused(ward.containerd.cri()?.pull(&unsigned), "unsigned");
+            ward.finds(0, &[])?;
+        }
+        *ward.containerd.settings() = clean.clone().import(&late);
         ward.restart()?;
         let cri = ward.containerd.cri()?;
         cri.pull(&unsigned)?;
@@ -177,7 +185,7 @@ fn each_setting_with_which_cri_pulls_round_the_hook_is_open_and_is_found() -> Ou
         let local: Vec<&&Value> = open.iter().filter(|row| row["code"] == "local-pull").collect();
         assert_eq!((exit, local.len()), (1, 1), "{setting}: {report:#}");
         assert_eq!(local[0]["change"]["key"], key);
-        assert_eq!(local[0]["change"]["file"], ward.containerd.config_file().display().to_string());
+        assert_eq!(local[0]["change"]["file"], late.display().to_string());
     }
     *ward.containerd.settings() = clean;
     ward.restart()?;

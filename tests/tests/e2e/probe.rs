@@ -77,8 +77,8 @@ fn a_way_around_is_seen_by_trying_whatever_opened_it() -> Outcome {
 
     // F-09: a configuration that is loaded anew, with one of the seven settings.
     let clean = containerd.settings().clone();
-    let setting = "[plugins.'io.containerd.cri.v1.images']\nmax_concurrent_downloads = 5\n";
-    *containerd.settings() = clean.clone().extra(setting);
+    let setting = "version = 3\n[plugins.'io.containerd.cri.v1.images']\nmax_concurrent_downloads = 5\n";
+    *containerd.settings() = clean.clone().import(&scene.node.write("99-late.toml", setting)?);
     containerd.restart()?;
     let shown = shows(&scene.node, "not-refused")?;
     assert!(shown.contains("CRI: what must be refused was pulled"), "{shown}");

@@ -55,7 +55,6 @@ fn rules(m: &Material) -> Vec<Draft> {
         m.payload_case(name, expected, payload).with(pieces)
     };
     let tag_rule = one(Rule::new("v1", "docker.io/kcandidate/app:v1"));
-    let unsupported = "deny requirement-unsupported app";
     vec![
         case("rule-met-by-a-legacy-signature", "allow signed app", &base, legacy),
         case("rule-met-by-a-bundle", "allow signed app", &base, bundle),
@@ -102,7 +101,12 @@ fn rules(m: &Material) -> Vec<Draft> {
             &one(Rule { attestations: ATTESTATION, ..app }),
             legacy,
         ),
-        case("rule-asks-for-a-parent-index", unsupported, &one(Rule { index: "parent", ..app }), legacy),
+        case(
+            "rule-takes-a-parent-index-and-the-image-is-signed",
+            "allow signed app",
+            &one(Rule { index: "parent", ..app }),
+            legacy,
+        ),
         case("last-second-of-the-bundle", "allow signed app", &base, legacy).at(EXPIRES - 1),
         case("first-second-after-the-bundle", "deny trust-expired -", &base, legacy).at(EXPIRES),
         case("expired-bundle-allows-nothing", "deny trust-expired -", &one(allow), &[]).at(u64::MAX),

@@ -31,7 +31,7 @@ use pullward_golden::writer::{Row, RowTrust, write};
 use pullward_tests::{Error, Peers, Registry, Workspace, ran};
 
 /// What the core can say. The other reasons are the agent's: no source, no socket, no time, no trust bundle.
-const REASONS_OF_CORE: [Reason; 59] = [
+const REASONS_OF_CORE: [Reason; 58] = [
     Reason::Signed,
     Reason::AllowedByRule,
     Reason::DeniedByRule,
@@ -62,7 +62,6 @@ const REASONS_OF_CORE: [Reason; 59] = [
     Reason::DigestRevoked,
     Reason::TrustExpired,
     Reason::NamespaceUnknown,
-    Reason::RequirementUnsupported,
     Reason::ReferenceInvalid,
     Reason::DigestInvalid,
     Reason::DigestConflict,

@@ -76,6 +76,13 @@ fn signed() -> Ask {
     Ask::about("app").with(good(Form::Bundle, world().p256(0)))
 }
 
+/// Not the image is signed but the index that lists it.
+fn index_signed() -> Ask {
+    let index = crate::related::index(&[crate::related::entry("app", "amd64")]);
+    let forge = Forge::new(Form::Bundle, world().p256(0), &Digest::of(index.as_bytes()));
+    Ask::about("app").with_parent(&index).with(forge.mint())
+}
+
 fn rows() -> Vec<(&'static str, Value, Effect)> {
     use Effect::{Refused, Reported, Verdict};
     use TrustError as E;
@@ -138,7 +145,7 @@ fn rows() -> Vec<(&'static str, Value, Effect)> {
         ("/rules/1/digests", json!(0), Verdict(signed(), Reason::NoRule)),
         ("/rules/1/namespaces", json!(["demo"]), Verdict(signed(), Reason::NamespaceUnknown)),
         ("/rules/1/mode", json!("deny"), Refused(E::RuleShape("signed_by"))),
-        ("/rules/1/index", json!("parent"), Verdict(signed(), Reason::RequirementUnsupported)),
+        ("/rules/1/index", json!("parent"), Verdict(index_signed(), Reason::Signed)),
         ("/rules/1/signed_by", json!(["second"]), Verdict(signed(), Reason::UntrustedKey)),
         ("/rules/1/at_least", json!(2), Refused(E::Threshold("at_least"))),
         (

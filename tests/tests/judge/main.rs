@@ -16,6 +16,7 @@ mod matrix;
 mod modes;
 mod namespaces;
 mod payloads;
+mod related;
 mod statements;
 mod thresholds;
 

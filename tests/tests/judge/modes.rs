@@ -100,7 +100,7 @@ fn audit_mode_lets_through_what_the_rule_finds_and_says_so() {
         (&plain, ask().with(Minted::Bundle(b"{".to_vec())), Reason::EnvelopeMalformed),
         (&plain, ask().with_failed_source(), Reason::EvidenceUnreachable),
         (&plain, ask().with_limit(Reason::EvidenceLimit), Reason::EvidenceLimit),
-        (&audit(|r| r.index = "parent".into()), ask(), Reason::RequirementUnsupported),
+        (&audit(|r| r.index = "parent".into()), ask(), Reason::Unsigned),
         (&attested, ask().with(by(0)).with(by(1)), Reason::AttestationMissing),
     ] {
         let answer = node.ask(&ask);
@@ -127,14 +127,6 @@ fn what_is_no_rules_to_find_denies_in_audit_mode_too() {
         assert!(!answer.would_deny);
         assert_eq!(answer.mode, Mode::Enforce);
     }
-}
-
-#[test]
-fn requirements_that_this_engine_cannot_check_deny() {
-    let node = node(vec![Rule::enforce("app", &["a"], 1).with(|rule| rule.index = "parent".into())]);
-    let answer = node.ask(&Ask::about("app").with(by(0)));
-    assert_eq!(answer.verdict(), deny(Reason::RequirementUnsupported));
-    assert_eq!(answer.needs, Needs::Nothing);
 }
 
 #[test]

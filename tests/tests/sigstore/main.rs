@@ -2,6 +2,7 @@
 
 mod core_judges;
 mod cosign;
+mod cut_off;
 mod flips;
 mod matrix;
 mod signing;

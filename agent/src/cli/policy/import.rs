@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::judging::Output;
 use super::super::{CANNOT, FINE, NOT_FINE, line};
-use crate::policy::import::{Finding, Import as Read, Imported, Weight};
+use crate::policy::import::{Finding, Import as Read, Imported, RootFile, Weight};
 use crate::policy::{PublicKeyFile, read_capped};
 use crate::trust::file::{Existing, folder_of, write_whole};
 
@@ -24,6 +24,7 @@ use crate::trust::file::{Existing, folder_of, write_whole};
 #[command(after_help = "Examples:\n  \
     pullward policy import image-validating-policy.yaml > policy.toml && pullward policy check policy.toml\n  \
     pullward policy import --out /etc/pullward/policy.toml image-validating-policy.yaml\n  \
+    pullward policy import --trusted-root trusted_root.json keyless.yaml > policy.toml\n  \
     kubectl get imagevalidatingpolicy -o yaml | pullward policy import -o json -")]
 pub(super) struct Import {
     /// The document, YAML or JSON; - reads it from standard input
@@ -32,6 +33,9 @@ pub(super) struct Import {
     /// File to write the policy to; its key files are written beside it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Trusted root (Sigstore TrustedRoot, JSON) that vouches for the document's keyless signers; the policy names this file
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
     /// Replace FILE of --out, and key files that hold other keys
     #[arg(long)]
     force: bool,
@@ -67,7 +71,14 @@ impl Import {
                 return Ok(code);
             }
         };
-        let read = Read::read(&name, &text);
+        let root = match self.trusted_root.as_deref().map(|path| self.read_root(path)).transpose() {
+            Ok(root) => root,
+            Err(message) => {
+                line(err, &format!("pullward policy import: {message}"))?;
+                return Ok(CANNOT);
+            }
+        };
+        let read = Read::read_with(&name, &text, root.as_ref());
         for finding in read.of_weight(Weight::Refusal).chain(read.of_weight(Weight::Remark)) {
             let gap = if finding.place.is_empty() { " " } else { "" };
             line(err, &format!("{name}:{gap}{finding}"))?;
@@ -130,6 +141,23 @@ impl Import {
             (NOT_FINE, format!("{name}: is not UTF-8 at byte {at}; save it as UTF-8"))
         })?;
         Ok((name, text))
+    }
+
+    /// The trusted root, by the name that the policy finds it by: as it was given where the policy lies in the working
+    /// folder, else absolute.
+    fn read_root(&self, path: &Path) -> Result<RootFile, String> {
+        let cap = u64::try_from(limits::TRUSTED_ROOT_BYTES).unwrap_or(u64::MAX);
+        let cannot = |reason: String| format!("{}: cannot be read: {reason}", path.display());
+        let content = read_capped(path, cap).map_err(cannot)?;
+        let beside = self.out.as_deref().is_none_or(|out| folder_of(out) == Path::new("."));
+        let named = if beside {
+            path.to_owned()
+        } else {
+            path.canonicalize().map_err(|error| cannot(error.to_string()))?
+        };
+        let path =
+            named.to_str().map(str::to_owned).ok_or_else(|| cannot("its path is not UTF-8".to_owned()))?;
+        Ok(RootFile { path, content })
     }
 
     /// Writes the key files, and the policy where it has a path: all of them or none. Gives a line for each.

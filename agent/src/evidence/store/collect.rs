@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use pullward_core::limits;
 use pullward_core::oci::Digest;
@@ -214,10 +214,4 @@ struct Links {
 
 fn removed(entry: &Value, why: &'static str) -> Removed {
     Removed { digest: entry["digest"].as_str().unwrap_or_default().to_owned(), name: index::name(entry), why }
-}
-
-/// The wall clock, as [`Store::collect`] counts; 0 before 1970, when nothing is over.
-#[must_use]
-pub fn wall_clock() -> UnixTime {
-    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

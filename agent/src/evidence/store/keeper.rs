@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use pullward_core::limits;
 use pullward_core::oci::Digest;
 
-use super::collect::{Doing, Operators, wall_clock};
+use super::collect::{Doing, Operators};
 use super::{Store, Use};
+use crate::decide::wall_clock;
 use crate::evidence::pad::{Attachment, Blob};
 use crate::evidence::staging::Staging;
 

@@ -1,7 +1,9 @@
-//! Kyverno's `attestors`: who can have signed. Of cosign's, those that are a public key become authorities.
+//! Kyverno's `attestors`: who can have signed. Of cosign's, public keys become authorities, and identities do where
+//! a trusted root is named.
 
 use super::fields::{At, Fields};
 use super::finding::{Code, Findings};
+use super::keyless::{self, Identity, Ignored, Lists};
 use crate::policy::keys::PublicKeyFile;
 
 /// A public key that somebody signs with.
@@ -10,24 +12,30 @@ pub(super) struct Key {
     pub(super) pem: String,
 }
 
+/// Who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Signer {
+    Key(Key),
+    /// Any of these, as far as the import's trusted root vouches for them.
+    Identities(Vec<Identity>),
+}
+
 /// What an attestor is.
 pub(super) struct Attestor<'d> {
     pub(super) name: &'d str,
     /// None where it cannot be used, and why has been said.
-    pub(super) key: Option<Key>,
+    pub(super) signer: Option<Signer>,
 }
 
 const NO_LOG: &str = "asks for an entry in a transparency log beside the signature, which is not carried over \
                       for keys; where the key alone is meant, write `insecureIgnoreTlog: true`";
-
-const KEYLESS: &str = "a node needs the keys of who issues certificates and keeps the log, and the document does not hold \
-                       them; write `[authority.keyless]` with its `trusted_root` by hand, as far as this version enforces it";
 
 /// Reads an attestor. What cannot be enforced is refused only where `used`: an attestor that no validation names has no
 /// effect in Kyverno either.
 pub(super) fn read<'d>(
     at: &At<'d>,
     used: &dyn Fn(&str) -> bool,
+    root: Option<Lists>,
     findings: &mut Findings,
 ) -> Option<Attestor<'d>> {
     let mut fields = at.fields(findings)?;
@@ -42,9 +50,11 @@ pub(super) fn read<'d>(
     }
     let cosign = fields.take("cosign");
     let notary = fields.take("notary");
-    let mut key = None;
+    let mut signer = None;
     match (&cosign, &notary) {
-        (Some(cosign), None) => key = cosign.fields(findings).and_then(|fields| read_cosign(fields, findings)),
+        (Some(cosign), None) => {
+            signer = cosign.fields(findings).and_then(|fields| read_cosign(fields, root, findings));
+        }
         (None, Some(notary)) => notary.say(
             findings,
             Code::ImportNotEnforced,
@@ -54,17 +64,14 @@ pub(super) fn read<'d>(
         (None, None) => at.say(findings, Code::ImportField, "has neither `cosign` nor `notary`"),
     }
     fields.finish(findings);
-    Some(Attestor { name, key })
+    Some(Attestor { name, signer })
 }
 
-fn read_cosign(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
+fn read_cosign(mut fields: Fields<'_>, root: Option<Lists>, findings: &mut Findings) -> Option<Signer> {
     let (path, at) = (fields.path.clone(), fields.at);
     let key = fields.take("key");
     let keyless = fields.take("keyless");
     let certificate = fields.take("certificate");
-    if let Some(keyless) = &keyless {
-        read_keyless(keyless, findings);
-    }
     if let Some(certificate) = &certificate {
         certificate.say(
             findings,
@@ -84,7 +91,15 @@ fn read_cosign(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
              the one that is meant",
         ),
     }
-    read_log(&mut fields, key.is_some(), findings);
+    let judged = if key.is_some() {
+        Judged::Key
+    } else if keyless.is_some() && root.is_some() {
+        Judged::Keyless
+    } else {
+        Judged::Nothing
+    };
+    let ignored = read_log(&mut fields, judged, findings);
+    let identities = keyless.and_then(|keyless| keyless::read(&keyless, root, ignored, findings));
     if let Some(source) = fields.take("source")
         && let Some(mut source) = source.fields(findings)
     {
@@ -111,17 +126,30 @@ fn read_cosign(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Key> {
     if key.is_some() {
         let reason = "only certificates and logs need it, and a key needs neither";
         fields.not_needed(&["tuf", "trustedRoot"], reason, findings);
+    } else if judged == Judged::Keyless {
+        keyless::not_in_document(&mut fields, &[], &["tuf", "trustedRoot"], findings);
     } else {
         let text = "trust in certificates is not carried over";
         fields.each(&["tuf", "trustedRoot"], Code::ImportNotEnforced, text, findings);
     }
     let read = key.and_then(|key| key.fields(findings)).and_then(|fields| read_key(fields, findings));
     fields.finish(findings);
-    read
+    read.map(Signer::Key).or_else(|| identities.map(Signer::Identities))
+}
+
+/// By what an attestor's signatures are held to be its.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    Key,
+    /// By identities, with a trusted root.
+    Keyless,
+    /// By nothing that is carried over.
+    Nothing,
 }
 
 /// `ctlog`: without it, or without `insecureIgnoreTlog`, Kyverno asks for an entry in the log.
-fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
+fn read_log(fields: &mut Fields<'_>, judged: Judged, findings: &mut Findings) -> Ignored {
+    let key = judged == Judged::Key;
     let Some(log) = fields.take("ctlog") else {
         if key {
             findings.say(
@@ -131,9 +159,9 @@ fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
                 format!("its absence {NO_LOG}"),
             );
         }
-        return;
+        return Ignored::default();
     };
-    let Some(mut inner) = log.fields(findings) else { return };
+    let Some(mut inner) = log.fields(findings) else { return Ignored::default() };
     let ignored = inner.take("insecureIgnoreTlog").and_then(|at| at.truth(findings));
     if key && ignored != Some(true) {
         log.say(findings, Code::ImportNotEnforced, NO_LOG);
@@ -144,13 +172,25 @@ fn read_log(fields: &mut Fields<'_>, key: bool, findings: &mut Findings) {
         timestamps.say(findings, Code::ImportNotEnforced, text);
     }
     let reason = "only certificates and logs need it, and a key needs neither";
-    let rest = ["url", "rekorPubKey", "ctLogPubKey", "insecureIgnoreSCT"];
-    if key {
-        inner.not_needed(&rest, reason, findings);
-    } else {
-        inner.each(&rest, Code::ImportNotEnforced, "logs are not carried over", findings);
+    let mut unseen = None;
+    match judged {
+        Judged::Key => {
+            inner.not_needed(&["url", "rekorPubKey", "ctLogPubKey", "insecureIgnoreSCT"], reason, findings);
+        }
+        Judged::Keyless => {
+            unseen = inner.take("insecureIgnoreSCT").and_then(|at| at.truth(findings));
+            keyless::not_in_document(&mut inner, &["url"], &[], findings);
+            let text =
+                "a log's key belongs into the trusted root; take it out of the document when it is there";
+            inner.each(&["rekorPubKey", "ctLogPubKey"], Code::ImportNotEnforced, text, findings);
+        }
+        Judged::Nothing => {
+            let rest = ["url", "rekorPubKey", "ctLogPubKey", "insecureIgnoreSCT"];
+            inner.each(&rest, Code::ImportNotEnforced, "logs are not carried over", findings);
+        }
     }
     inner.finish(findings);
+    Ignored { log: ignored == Some(true), certificate_log: unseen == Some(true) }
 }
 
 /// A public key that stands in the document.
@@ -192,32 +232,4 @@ pub(super) fn read_key(mut fields: Fields<'_>, findings: &mut Findings) -> Optio
             None
         }
     }
-}
-
-/// Identities are read, so that a refusal names them.
-pub(super) fn read_keyless(at: &At<'_>, findings: &mut Findings) {
-    let Some(mut fields) = at.fields(findings) else { return };
-    let identities = fields.take("identities").map(|list| list.items(findings)).unwrap_or_default();
-    for identity in &identities {
-        let Some(mut parts) = identity.fields(findings) else { continue };
-        let mut said = Vec::new();
-        for name in ["issuer", "issuerRegExp", "subject", "subjectRegExp", "subjectExpression"] {
-            if let Some(value) = parts.take(name).and_then(|value| value.text(findings)) {
-                said.push(format!("{name} {value:?}"));
-            }
-        }
-        parts.finish(findings);
-        let text = format!("the identity of {} is not carried over: {KEYLESS}", said.join(", "));
-        identity.say(findings, Code::ImportNotEnforced, text);
-    }
-    if identities.is_empty() {
-        at.say(findings, Code::ImportNotEnforced, format!("keyless signing is not carried over: {KEYLESS}"));
-    }
-    fields.each(
-        &["roots", "additionalExtensions", "url", "ca-cert", "trustRootRef", "insecureIgnoreSCT"],
-        Code::ImportNotEnforced,
-        "belongs to keyless signing, which is not carried over",
-        findings,
-    );
-    fields.finish(findings);
 }

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 
 use pullward_core::limits;
 
+use super::attestor::{self, Signer};
 use super::fields::{At, Fields};
 use super::finding::{Code, Findings};
 use super::glob::{self, Dialect};
+use super::keyless::{self, Ignored, Lists};
 use super::kyverno::{predicate_type, read_metadata};
-use super::{Attestation, Authority, Rule, Translation, attestor};
+use super::{Attestation, Authority, Rule, Translation};
 use crate::trust::payload::Mode;
 
 /// What an authority of the document is.
@@ -24,13 +26,14 @@ struct Read {
 }
 
 enum Kind {
-    Key(attestor::Key),
+    Signer(Signer),
     Pass,
     Fail,
 }
 
 /// Reads a document.
 pub(super) fn read(document: &At<'_>, to: &mut Translation) {
+    let lists = to.lists();
     let findings = &mut to.findings;
     let Some(mut top) = document.fields(findings) else { return };
     drop((top.take("apiVersion"), top.take("kind")));
@@ -64,7 +67,7 @@ pub(super) fn read(document: &At<'_>, to: &mut Translation) {
     let count = items.len();
     let mut authorities = Vec::new();
     for (place, item) in items.iter().enumerate() {
-        authorities.extend(read_authority(item, place, findings));
+        authorities.extend(read_authority(item, place, lists, findings));
     }
     spec.finish(findings);
     let Some(list) = list else { return };
@@ -101,7 +104,7 @@ pub(super) fn read(document: &At<'_>, to: &mut Translation) {
     let mut signed_by = Vec::new();
     let mut attestations = Vec::new();
     for authority in authorities {
-        let Kind::Key(key) = &authority.kind else {
+        let Kind::Signer(signer) = &authority.kind else {
             if mode != Mode::Deny {
                 let text =
                     format!("{:?} always fails, and others are enough: it has no effect", authority.name);
@@ -109,7 +112,7 @@ pub(super) fn read(document: &At<'_>, to: &mut Translation) {
             }
             continue;
         };
-        let renamed = to.add(Authority::named(&name, &authority.name, &key.pem));
+        let renamed = to.add(Authority::named(&name, &authority.name, signer.clone()));
         if !authority.attestations.is_empty() {
             let text = "an authority with attestations needs no signature of the image itself; the rule asks for both";
             list.say(&mut to.findings, Code::Stricter, text);
@@ -172,14 +175,12 @@ fn read_images(spec: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
 }
 
 /// One authority; none where it cannot be asked for, and why has been said.
-fn read_authority(at: &At<'_>, place: usize, findings: &mut Findings) -> Option<Read> {
+fn read_authority(at: &At<'_>, place: usize, root: Option<Lists>, findings: &mut Findings) -> Option<Read> {
     let mut fields = at.fields(findings)?;
     let name = fields.take("name").and_then(|name| name.words(findings));
     let name = name.map_or_else(|| format!("authority-{place}"), str::to_owned);
     let (key, keyless, fixed) = (fields.take("key"), fields.take("keyless"), fields.take("static"));
-    if let Some(keyless) = &keyless {
-        attestor::read_keyless(keyless, findings);
-    }
+    let identities = keyless.as_ref().and_then(|at| keyless::read(at, root, Ignored::default(), findings));
     let attestations = fields.take("attestations").map(|list| list.items(findings)).unwrap_or_default();
     let count = attestations.len();
     let attestations: Vec<String> =
@@ -195,6 +196,9 @@ fn read_authority(at: &At<'_>, place: usize, findings: &mut Findings) -> Option<
     if let Some(log) = fields.take("ctlog")
         && let Some(mut log) = log.fields(findings)
     {
+        if keyless.is_some() && root.is_some() {
+            keyless::not_in_document(&mut log, &["url"], &["trustRootRef"], findings);
+        }
         let text = "asks for an entry in a transparency log beside the signature, which is not carried over for keys";
         log.each(&["url", "trustRootRef"], Code::ImportNotEnforced, text, findings);
         log.finish(findings);
@@ -204,16 +208,17 @@ fn read_authority(at: &At<'_>, place: usize, findings: &mut Findings) -> Option<
     fields.not_needed(&["signatureFormat"], "every format is looked for", findings);
     fields.finish(findings);
     let kind = match (key, keyless, fixed) {
-        (Some(key), None, None) => Kind::Key(attestor::read_key(key.fields(findings)?, findings)?),
-        // Keyless alone has been refused.
-        (None, Some(_), None) => return None,
+        (Some(key), None, None) => {
+            Kind::Signer(Signer::Key(attestor::read_key(key.fields(findings)?, findings)?))
+        }
+        (None, Some(_), None) => Kind::Signer(Signer::Identities(identities?)),
         (None, None, Some(fixed)) => read_static(&fixed, findings)?,
         _ => {
             at.say(findings, Code::ImportField, "needs exactly one of `key`, `keyless`, `static`");
             return None;
         }
     };
-    if !matches!(kind, Kind::Key(_)) && count > 0 {
+    if !matches!(kind, Kind::Signer(_)) && count > 0 {
         at.say(findings, Code::ImportValue, "has attestations that nobody signs");
         return None;
     }

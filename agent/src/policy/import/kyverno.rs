@@ -27,6 +27,7 @@ pub(super) enum Reach {
 
 /// Reads a document.
 pub(super) fn read(document: &At<'_>, reach: Reach, to: &mut Translation) {
+    let lists = to.lists();
     let findings = &mut to.findings;
     let Some(mut top) = document.fields(findings) else { return };
     drop((top.take("apiVersion"), top.take("kind")));
@@ -53,12 +54,12 @@ pub(super) fn read(document: &At<'_>, reach: Reach, to: &mut Translation) {
     let asked = read_validations(&mut spec, &declared, findings);
     let patterns = read_images(&mut spec, findings);
     declared.report_unused(&asked, findings);
-    let mut keys = BTreeMap::new();
+    let mut signers_of = BTreeMap::new();
     for at in &declared.attestors {
-        if let Some(read) = attestor::read(at, &|name| asked.mentions("attestors", name), findings)
-            && let Some(key) = read.key
+        if let Some(read) = attestor::read(at, &|name| asked.mentions("attestors", name), lists, findings)
+            && let Some(signer) = read.signer
         {
-            keys.insert(read.name.to_owned(), key);
+            signers_of.insert(read.name.to_owned(), signer);
         }
     }
     spec.finish(findings);
@@ -66,8 +67,9 @@ pub(super) fn read(document: &At<'_>, reach: Reach, to: &mut Translation) {
     let Some((of, at_least)) = signers(&asked, &spec_path(document), document, findings) else { return };
     let attestations = attestations(&asked, &declared, findings);
     let mut names = BTreeMap::new();
-    for (attestor, key) in &keys {
-        names.insert(attestor.clone(), to.add(Authority::named(&name, attestor, &key.pem)));
+    for (attestor, signer) in signers_of {
+        let authority = Authority::named(&name, &attestor, signer);
+        names.insert(attestor, to.add(authority));
     }
     let renamed =
         |of: &[String]| of.iter().map(|name| names.get(name).cloned().unwrap_or_default()).collect();

@@ -25,6 +25,8 @@ mod expression;
 mod fields;
 mod finding;
 mod glob;
+mod identity;
+mod keyless;
 mod kyverno;
 mod render;
 mod validation;
@@ -39,8 +41,10 @@ use std::path::PathBuf;
 pub use finding::{Code, Finding, Weight};
 use pullward_core::limits;
 
+use self::attestor::Signer;
 use self::fields::At;
 use self::finding::Findings;
+use self::keyless::Lists;
 use self::kyverno::Reach;
 use self::yaml::Value;
 use super::source::Position;
@@ -54,6 +58,15 @@ pub struct Import {
     pub policy: Option<Imported>,
     /// Everything that there is to say, in the order of the file.
     pub findings: Vec<Finding>,
+}
+
+/// A trusted root that whoever imports names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootFile {
+    /// What the policy calls it: a path, absolute or relative to the policy.
+    pub path: String,
+    /// Its content, checked with the policy that comes out.
+    pub content: Vec<u8>,
 }
 
 /// A policy that was imported.
@@ -73,7 +86,13 @@ impl Import {
     /// Nothing is read but the text, and nothing is written.
     #[must_use]
     pub fn read(name: &str, text: &str) -> Self {
-        let mut translation = Translation::read(text);
+        Self::read_with(name, text, None)
+    }
+
+    /// As [`Import::read`], with a trusted root that vouches for the identities of keyless signers.
+    #[must_use]
+    pub fn read_with(name: &str, text: &str, root: Option<&RootFile>) -> Self {
+        let mut translation = Translation::read_with(text, root.cloned());
         let policy = translation.finish(name);
         let mut findings = translation.findings.0;
         // Stable: what has no place comes last.
@@ -93,6 +112,7 @@ struct Translation {
     authorities: Vec<Authority>,
     rules: Vec<Rule>,
     findings: Findings,
+    root: Option<RootFile>,
 }
 
 #[derive(Debug, Clone)]
@@ -100,8 +120,9 @@ struct Authority {
     name: String,
     /// A name that is tried where the first is taken.
     other_name: String,
+    /// Of a key.
     file: String,
-    pem: String,
+    signer: Signer,
 }
 
 #[derive(Debug)]
@@ -126,12 +147,12 @@ struct Attestation {
 }
 
 impl Authority {
-    fn named(policy: &str, name: &str, pem: &str) -> Self {
+    fn named(policy: &str, name: &str, signer: Signer) -> Self {
         Self {
             name: plain(name),
             other_name: plain(&format!("{policy}-{name}")),
             file: String::new(),
-            pem: pem.to_owned(),
+            signer,
         }
     }
 }
@@ -147,8 +168,18 @@ fn plain(name: &str) -> String {
 }
 
 impl Translation {
+    #[cfg(test)]
     fn read(text: &str) -> Self {
-        let mut translation = Self::default();
+        Self::read_with(text, None)
+    }
+
+    /// What the trusted root lists, where one is named.
+    fn lists(&self) -> Option<Lists> {
+        self.root.as_ref().map(|root| Lists::of(&root.content))
+    }
+
+    fn read_with(text: &str, root: Option<RootFile>) -> Self {
+        let mut translation = Self { root, ..Self::default() };
         let documents = match yaml::documents(text) {
             Ok(documents) => documents,
             Err(error) => {
@@ -253,8 +284,10 @@ impl Translation {
 
     /// Adds an authority and gives the name that it has.
     fn add(&mut self, mut authority: Authority) -> String {
-        if let Some(known) =
-            self.authorities.iter().find(|known| known.name == authority.name && known.pem == authority.pem)
+        if let Some(known) = self
+            .authorities
+            .iter()
+            .find(|known| known.name == authority.name && known.signer == authority.signer)
         {
             return known.name.clone();
         }
@@ -318,9 +351,14 @@ impl Translation {
         let keys: BTreeMap<String, String> = self
             .authorities
             .iter()
-            .map(|authority| (authority.file.clone(), authority.pem.clone()))
+            .filter_map(|authority| match &authority.signer {
+                Signer::Key(key) => Some((authority.file.clone(), key.pem.clone())),
+                Signer::Identities(_) => None,
+            })
             .collect();
-        let files = keys.iter().map(|(name, pem)| (name.clone(), pem.clone().into_bytes())).collect();
+        let root = self.root.iter().map(|root| (root.path.clone(), root.content.clone()));
+        let files =
+            keys.iter().map(|(name, pem)| (name.clone(), pem.clone().into_bytes())).chain(root).collect();
         let source = Source::new(PathBuf::from("imported.toml"), text.clone()).with_files(files);
         if let Err(problems) = Policy::from_source(&source) {
             for problem in problems {

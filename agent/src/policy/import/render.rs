@@ -1,5 +1,6 @@
 //! A translation as the text of a policy file.
 
+use super::attestor::Signer;
 use super::finding::{Code, Weight};
 use super::{Rule, Translation};
 use crate::trust::payload::Mode;
@@ -29,7 +30,19 @@ pub(super) fn policy(translation: &Translation, name: &str) -> String {
     for authority in &translation.authorities {
         out.push_str("\n[[authority]]\n");
         field(&mut out, "name", &text(&authority.name));
-        field(&mut out, "key", &text(&authority.file));
+        match &authority.signer {
+            Signer::Key(_) => field(&mut out, "key", &text(&authority.file)),
+            Signer::Identities(identities) => {
+                let root = translation.root.as_ref().map(|root| root.path.as_str()).unwrap_or_default();
+                out.push_str("[authority.keyless]\n");
+                field(&mut out, "trusted_root", &text(root));
+                for identity in identities {
+                    out.push_str("[[authority.keyless.identity]]\n");
+                    field(&mut out, "issuer", &text(&identity.issuer));
+                    field(&mut out, "subject", &text(&identity.subject));
+                }
+            }
+        }
     }
     for rule in &translation.rules {
         one(&mut out, rule);

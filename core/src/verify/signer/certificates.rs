@@ -164,14 +164,10 @@ pub(super) fn by_certificate<'s>(
     let mut vouched = heapless::Vec::new();
     let mut closest = None;
     for place in keys.roots(RootsOf::Identities).iter() {
-        let verified = keys.open_root(place, work).and_then(|(root, room)| {
-            verify_signature(&sent.proven(), &certificates, &root, now, operations, room)
-                .map_err(Error::Certificates)
-        });
-        match verified {
-            Ok(verified) => {
-                vouched.push(Vouched::by(place, verified.witnessed())).map_err(|_| Error::Scratch)?;
-                certified = Some(Certified::of(&verified));
+        match ask_root(place, sent, &certificates, keys, now, operations, work) {
+            Ok((of_root, signer)) => {
+                vouched.push(of_root).map_err(|_| Error::Scratch)?;
+                certified = Some(signer);
             }
             // Whatever the root, these are what they are.
             Err(error) if error.reason() == Reason::SignatureLimit => return Err(Error::Budget),
@@ -185,6 +181,25 @@ pub(super) fn by_certificate<'s>(
     let by = SignedBy { signer: Signer::Certificate(certified), vouched };
     let position = keys.certified(&by).map_err(Error::Signer)?;
     Ok((position, by))
+}
+
+/// What one trusted root says of a signature by a certificate. Of the 2 KiB that verification yields only this is kept, and
+/// they are read where they lie: each move of them is 2 KiB of stack below all that is verified.
+#[inline(never)]
+fn ask_root<'s>(
+    place: u8,
+    sent: &Sent<'_, 's>,
+    certificates: &SentCertificates<'s, '_>,
+    keys: &impl Keyring,
+    now: UnixTime,
+    operations: &mut Operations,
+    work: &mut [u8],
+) -> Result<(Vouched, Certified<'s>), Error> {
+    let (root, room) = keys.open_root(place, work)?;
+    match &verify_signature(&sent.proven(), certificates, &root, now, operations, room) {
+        Ok(verified) => Ok((Vouched::by(place, verified.witnessed()), Certified::of(verified))),
+        Err(error) => Err(Error::Certificates(*error)),
+    }
 }
 
 /// Asks the trusted roots of authorities with keys when a signature by one of them was there. Says why the root of the

@@ -27,6 +27,15 @@ impl ContainerdVersion {
         }
     }
 
+    /// The name of its command line in the peers' `bin/`.
+    pub(super) fn command_line(self) -> &'static str {
+        match self {
+            Self::V1_6 => "ctr-1.6",
+            Self::V1_7 => "ctr-1.7",
+            Self::V2 => "ctr-2",
+        }
+    }
+
     fn config_version(self) -> i64 {
         match self {
             Self::V1_6 | Self::V1_7 => 2,

@@ -1,11 +1,12 @@
 //! What is signed, and with what.
 
+use pullward_core::oci::Digest;
 use serde_json::{Value, json};
 
 use super::super::bundle::{CERTIFICATE, SIGNATURE};
+use super::super::forge::{about, artifact};
 use super::super::{Form, Shape, sha256, sign};
 use super::{Fault, always};
-use crate::mint::{digest, payload, statement};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -44,16 +45,16 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "honest, about another image",
         applies: always,
-        step: |forge| forge.content = about(forge.shape, "other"),
+        step: |forge| forge.content = about(forge.shape.form, "other"),
     },
     Fault {
         name: "payload replaced after signing",
         applies: |shape| !is_message(shape),
         step: |forge| {
-            forge.content = about(forge.shape, "other");
+            forge.content = about(forge.shape.form, "other");
             forge.after.push(|sending| {
                 let text = String::from_utf8(sending.content.clone()).unwrap();
-                let (from, to) = (digest("other"), digest("app"));
+                let [from, to] = ["other", "app"].map(|name| Digest::of(&artifact(Form::Signature, name)));
                 *sending.content = text.replace(from.hex().as_str(), to.hex().as_str()).into_bytes();
             });
         },
@@ -186,14 +187,6 @@ fn is_bundle(shape: Shape) -> bool {
 
 fn is_message(shape: Shape) -> bool {
     matches!(shape.form, Form::Message(_))
-}
-
-fn about(shape: Shape, name: &str) -> Vec<u8> {
-    match shape.form {
-        Form::Message(_) => name.into(),
-        Form::Signature => payload(&digest(name)).into_bytes(),
-        Form::Envelope(_) | Form::Attestation => statement(&digest(name)).into_bytes(),
-    }
 }
 
 fn drop_certificate(bundle: &mut Value) {
