@@ -19,7 +19,7 @@ use crate::server::denial::Denial;
 use crate::server::{Judge, now};
 use crate::trust::installed::InstalledTrust;
 use crate::trust::root_key::{RootKey, RootKeyType};
-use crate::verdict::Verdict;
+use crate::verdict::{Hook, Verdict};
 
 /// Bytes of chance in names and contents.
 const NONCE_BYTES: usize = 16;

@@ -33,7 +33,7 @@ fn fail(message: &str, code: u8) -> ExitCode {
 
 fn write(folder: &Path) -> Result<(), Error> {
     let (sigstore, stranger) = (Sigstore::new("virtual"), Sigstore::new("stranger"));
-    let mut seeds = Seeds { folder: folder.join("seeds") };
+    let seeds = Seeds { folder: folder.join("seeds") };
     let (mut bundles, mut strangers) = (Vec::new(), Vec::new());
     let mut example: Option<Case> = None;
     for shape in Shape::all().into_iter().filter(|shape| shape.form.version().is_some()) {
@@ -103,7 +103,7 @@ struct Seeds {
 
 impl Seeds {
     /// The pieces of a bundle that have targets of their own.
-    fn add_pieces(&mut self, bundle: &Value) -> Result<(), Error> {
+    fn add_pieces(&self, bundle: &Value) -> Result<(), Error> {
         let material = &bundle["verificationMaterial"];
         let bytes = |value: &Value| value.as_str().and_then(|text| STANDARD.decode(text).ok());
         let chain = &material["x509CertificateChain"]["certificates"];
@@ -124,7 +124,7 @@ impl Seeds {
         }
     }
 
-    fn add(&mut self, target: &str, input: &[u8]) -> Result<(), Error> {
+    fn add(&self, target: &str, input: &[u8]) -> Result<(), Error> {
         let folder = self.folder.join(target);
         std::fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
         put(&folder.join(pullward_core::oci::Digest::of(input).hex().as_str()), input)
