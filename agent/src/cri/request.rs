@@ -1,7 +1,7 @@
 //! The judged requests of CRI, as far as they are read: names of images, whose pod, and what kubelet has for the registry.
 //!
-//! The numbers are those of `runtime.v1` and `runtime.v1alpha2` alike. Every field that can name an image is here, and a
-//! test compares them with the descriptors in containerd (T-117).
+//! The numbers are written for `runtime.v1` and used for `runtime.v1alpha2` as well. No test compares them with
+//! containerd's descriptors: a new field that names an image has to be added here by hand.
 
 use std::fmt;
 
