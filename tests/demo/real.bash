@@ -169,11 +169,11 @@ refusals() {
 }
 
 offline() {
-    heading 'The evidence copied to this node, then the registry gone'
+    heading 'What the agent has kept of the evidence, then the registry gone'
     local unsigned size
     unsigned=$(pinned "$host/team/app:unsigned")
     size=$(crane manifest --insecure "$image" | wc -c)
-    lines=0 works oras copy --recursive --from-plain-http --to-oci-layout "$image" "$work/evidence:app-v1"
+    works pullward store list --config config.toml
     stop registry
     if crane digest --insecure "$app" >/dev/null 2>&1; then fail 'the registry still answers'; fi
     good 'no registry any more'
