@@ -96,7 +96,7 @@ pub(crate) fn spdx3(bytes: usize) -> String {
         let concluded = relation("hasConcludedLicense", "https://spdx.org/licenses/Apache-2.0");
         let contains = relation("contains", &format!("{AT}/file/{n}"));
         format!(
-            r#"{{"type":"software_Package","spdxId":"{AT}/package/{n}","creationInfo":"_:creation","name":"libexample{n}","software_packageVersion":"1.2.{n}-4+deb12u1","software_downloadLocation":"https://deb.debian.org/debian/pool/main/e/example/libexample{n}.deb","software_primaryPurpose":"library","software_copyrightText":"NOASSERTION","suppliedBy":"{AT}/agent/debian","software_packageUrl":"pkg:deb/debian/libexample{n}@1.2.{n}-4%2Bdeb12u1?arch=amd64&distro=debian-12","externalIdentifier":[{{"type":"ExternalIdentifier","externalIdentifierType":"cpe23","identifier":"cpe:2.3:a:libexample{n}:libexample{n}:1.2.{n}:*:*:*:*:*:*:*"}}]}},{{"type":"software_File","spdxId":"{AT}/file/{n}","creationInfo":"_:creation","name":"/usr/lib/libexample{n}.so","verifiedUsing":[{{"type":"Hash","algorithm":"sha256","hashValue":"{}"}}]}},{declared},{concluded},{contains}"#,
+            r#"{{"type":"software_Package","spdxId":"{AT}/package/{n}","creationInfo":"_:creation","name":"libexample{n}","software_packageVersion":"1.2.{n}-4+deb12u1","software_downloadLocation":"https://archive.example/debian/pool/main/e/example/libexample{n}.deb","software_primaryPurpose":"library","software_copyrightText":"NOASSERTION","suppliedBy":"{AT}/agent/debian","software_packageUrl":"pkg:deb/debian/libexample{n}@1.2.{n}-4%2Bdeb12u1?arch=amd64&distro=debian-12","externalIdentifier":[{{"type":"ExternalIdentifier","externalIdentifierType":"cpe23","identifier":"cpe:2.3:a:libexample{n}:libexample{n}:1.2.{n}:*:*:*:*:*:*:*"}}]}},{{"type":"software_File","spdxId":"{AT}/file/{n}","creationInfo":"_:creation","name":"/usr/lib/libexample{n}.so","verifiedUsing":[{{"type":"Hash","algorithm":"sha256","hashValue":"{}"}}]}},{declared},{concluded},{contains}"#,
             hex(n)
         )
     });
@@ -122,7 +122,7 @@ fn materials() -> String {
             )
         } else {
             format!(
-                r#"{{"uri":"https://deb.debian.org/debian/pool/main/e/example/libexample{n}_1.2.{n}-4+deb12u1_amd64.deb","digest":{{"sha256":"{digest}"}}}}"#
+                r#"{{"uri":"https://archive.example/debian/pool/main/e/example/libexample{n}_1.2.{n}-4+deb12u1_amd64.deb","digest":{{"sha256":"{digest}"}}}}"#
             )
         }
     };
