@@ -258,7 +258,7 @@ pub(crate) const REWRITTEN_TRIED: usize = 4;
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// What is asked of a source; each asks for more than the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Wanted {
     /// What can say "signed": bundles and legacy signatures. Spares one request where no rule wants attestations.
     Signatures,

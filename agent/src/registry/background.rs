@@ -43,8 +43,8 @@ pub struct Background {
     fetches: Mutex<HashMap<Key, Arc<Fetch>>>,
 }
 
-/// A repository and an image.
-type Key = (String, Digest);
+/// A repository, an image, and what is fetched of it.
+type Key = (String, Digest, Wanted);
 
 #[derive(Debug)]
 struct Fetch {
@@ -53,11 +53,11 @@ struct Fetch {
     over: Condvar,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     UnderWay,
-    /// What it brought is in the store.
-    Stored,
+    /// What it brought is in the store; with the error where that is not all there is.
+    Stored(Option<SourceError>),
     /// It brought nothing that could be stored.
     Nothing,
 }
@@ -114,12 +114,14 @@ impl Background {
         let Some(pad) = budget.pad().map(Arc::clone) else {
             return RegistrySource::new(client, reference)?.visit(question, budget, sink);
         };
-        let key = (reference.name().to_owned(), *question.subject);
-        let under_way = self.fetches().get(&key).cloned();
-        if let Some(fetch) = under_way {
+        let key = (reference.name().to_owned(), *question.subject, question.wanted);
+        if let Some(fetch) = self.joinable(&key) {
             match fetch.wait(question.deadline) {
                 Outcome::UnderWay => return Err(fetching(fetch.until)),
-                Outcome::Stored => return self.store.visit(question, budget, sink),
+                Outcome::Stored(error) => {
+                    let visited = self.store.visit(question, budget, sink)?;
+                    return error.map_or(Ok(visited), Err);
+                }
                 Outcome::Nothing => {}
             }
         }
@@ -164,6 +166,13 @@ impl Background {
         }
     }
 
+    /// A fetch that goes on and brings at least as much: one that brings less would make the rest look absent.
+    fn joinable(&self, (repository, image, wanted): &Key) -> Option<Arc<Fetch>> {
+        let fetches = self.fetches();
+        let fits = |it: &Key| it.0 == *repository && it.1 == *image && it.2 >= *wanted;
+        fetches.iter().find(|(key, _)| fits(key)).map(|(_, fetch)| Arc::clone(fetch))
+    }
+
     /// How many fetches go on now.
     #[must_use]
     pub fn under_way(&self) -> usize {
@@ -195,13 +204,17 @@ impl Background {
             let before = self.keeper.dropped();
             let ticket = self.keeper.submit(brought, Use::Fetched);
             let written = self.keeper.wait(ticket, Instant::now() + WRITING);
-            if written && self.keeper.dropped() == before { Outcome::Stored } else { Outcome::Nothing }
+            if written && self.keeper.dropped() == before {
+                Outcome::Stored(visited.as_ref().err().cloned())
+            } else {
+                Outcome::Nothing
+            }
         };
         let why = visited.as_ref().err().map(|error| crate::verdict::printable(&error.to_string(), 500));
         tracing::info!(
             repository = crate::verdict::printable(&key.0, 300),
             digest = %key.1,
-            stored = if outcome == Outcome::Stored { count } else { 0 },
+            stored = if outcome == Outcome::Nothing { 0 } else { count },
             error = why,
             "a fetch of evidence is over"
         );
@@ -225,7 +238,7 @@ impl Fetch {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             outcome = self.over.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        *outcome
+        outcome.clone()
     }
 
     fn outcome(&self) -> MutexGuard<'_, Outcome> {
@@ -337,5 +350,99 @@ impl Spooling<'_> {
             self.spool.pad.staged(digest, file.finish());
         }
         self.content
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::evidence::pad::Blob;
+    use crate::evidence::store::Store;
+    use crate::registry::Settings;
+
+    const IMAGE: &[u8] = b"image";
+
+    struct Scene {
+        background: Arc<Background>,
+        client: Arc<Client>,
+        reference: Reference,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let retain = config::Time(Duration::from_secs(864_000));
+            let dir = folder.path().join("evidence");
+            let keeper = Keeper::new(Store::of(&config::Store { dir, retain, max_bytes: 1 << 20 }));
+            // Nobody listens on port 1.
+            let host = "127.0.0.1:1";
+            let settings = Settings { plain_http: vec![host.to_owned()], ..Settings::default() };
+            Self {
+                background: Background::new(keeper, Duration::from_secs(5)),
+                client: Arc::new(Client::new(settings).unwrap()),
+                reference: Reference::parse(&format!("{host}/app:1")).unwrap(),
+                _folder: folder,
+            }
+        }
+
+        /// A fetch that goes on.
+        fn fetch(&self, wanted: Wanted) -> Key {
+            let key = (self.reference.name().to_owned(), Digest::of(IMAGE), wanted);
+            assert!(self.background.leave_alone(key.clone(), Instant::now() + Duration::from_secs(5)));
+            key
+        }
+
+        fn visit(&self, wanted: Wanted, wait: Duration) -> Result<Gathered, SourceError> {
+            let pad = Arc::new(Pad::new(Arc::clone(self.background.keeper.staging())));
+            let mut budget = Budget::sharing(None).noting(Some(pad));
+            let subject = Digest::of(IMAGE);
+            let deadline = Instant::now() + wait;
+            let question = Question { subject: &subject, wanted, platform: "linux/amd64", deadline };
+            let sink = &mut |_| Flow::Continue;
+            self.background.visit(&self.client, &self.reference, question, &mut budget, sink)
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_broke_off_is_told_as_broken_to_whoever_joined_it() {
+        let scene = Scene::new();
+        let key = scene.fetch(Wanted::Signatures);
+        let fetch = scene.background.joinable(&key).unwrap();
+        let manifest = Digest::of(b"{}");
+        let brought = Attachment {
+            source: Source::Registry,
+            manifest,
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            size: 2,
+            name: None,
+            pieces: Vec::new(),
+            content: vec![(manifest, Blob::Memory(b"{}".as_slice().into()))],
+        };
+        let broken = SourceError::Deadline { source_name: Source::Registry };
+        let joined = thread::scope(|scope| {
+            let joined = scope.spawn(|| scene.visit(Wanted::Signatures, Duration::from_secs(20)));
+            // The list, this test, and whoever joined.
+            while Arc::strong_count(&fetch) < 3 && !joined.is_finished() {
+                thread::yield_now();
+            }
+            scene.background.arrived(&key, &Err(broken.clone()), vec![brought]);
+            joined.join().unwrap()
+        });
+        assert_eq!(joined.map(drop), Err(broken));
+    }
+
+    #[test]
+    fn a_fetch_of_less_is_not_joined_and_one_of_more_is() {
+        let scene = Scene::new();
+        scene.fetch(Wanted::Signatures);
+        let fetching = |it: Result<Gathered, SourceError>| matches!(it, Err(SourceError::Fetching { .. }));
+        let short = Duration::from_millis(50);
+        assert!(fetching(scene.visit(Wanted::Signatures, short)));
+        // It asks the registry itself, which is not there.
+        assert!(!fetching(scene.visit(Wanted::Everything, Duration::from_secs(20))));
+        scene.fetch(Wanted::EverythingAndIndex);
+        assert!(fetching(scene.visit(Wanted::Everything, short)));
     }
 }
